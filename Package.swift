@@ -1,0 +1,142 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Warnings are errors in CI (`STAGEBOX_WARNINGS_AS_ERRORS=1`); fuzz and benchmark targets exist with `STAGEBOX_DEV=1`.
+let warningsAsErrors = Context.environment["STAGEBOX_WARNINGS_AS_ERRORS"] == "1"
+let isDevelopment = Context.environment["STAGEBOX_DEV"] == "1"
+
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ] + (warningsAsErrors ? [.treatAllWarnings(as: .error)] : [])
+
+let nio = "swift-nio"
+let hummingbird = "hummingbird"
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+func module(_ path: String, name: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
+    .target(
+        name: name ?? String(path.split(separator: "/").last!), dependencies: dependencies, path: path,
+        exclude: path == "Shared/WireFormat" ? ["FORMAT.md"] : [], swiftSettings: settings)
+}
+
+func program(_ name: String, _ path: String, static isStatic: Bool = false, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: path, swiftSettings: settings,
+        linkerSettings: isStatic ? [.unsafeFlags(["-static-stdlib"])] : [])
+}
+
+func tests(_ path: String, name: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name ?? String(path.split(separator: "/").last!) + "Tests", dependencies: dependencies, path: path,
+        exclude: path == "Tests/Agent/Collectors" ? ["Fixtures"] : [], swiftSettings: settings)
+}
+
+let shared: [Target] = [
+    .systemLibrary(name: "CMosquitto", path: "Shared/CMosquitto", providers: [.apt(["libmosquitto-dev"])]),
+    .systemLibrary(name: "COpenSSL", path: "Shared/COpenSSL", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CSodium", path: "Shared/CSodium", providers: [.apt(["libsodium-dev"])]),
+    .systemLibrary(name: "CSQLite", path: "Shared/CSQLite", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CZstd", path: "Shared/CZstd", providers: [.apt(["libzstd-dev"])]),
+    module("Shared/Telemetry", []),
+    module("Shared/RuntimeSupport", ["Telemetry"]),
+    module("Shared/Compression", ["CZstd"]),
+    module("Shared/WireFormat", ["Telemetry", "Compression"]),
+    module("Shared/Sealing", ["Telemetry", "WireFormat", "CSodium"]),
+    module("Shared/SQLite", ["CSQLite"]),
+    module("Shared/MQTT", ["CMosquitto", "COpenSSL", "RuntimeSupport", "Telemetry"]),
+]
+
+let agent: [Target] = [
+    module("Agent/Collectors", ["Telemetry", "RuntimeSupport"]),
+    module("Agent/Intake", ["Telemetry", "RuntimeSupport"]),
+    module("Agent/Buffer", ["Telemetry", "WireFormat", "SQLite", "RuntimeSupport"]),
+    module("Agent/Uplink", ["Telemetry", "WireFormat", "RuntimeSupport"]),
+    module("Agent/Control", ["Telemetry", "WireFormat", "RuntimeSupport"]),
+    module(
+        "Agent/Core", name: "AgentCore",
+        [
+            "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "MQTT", "Collectors", "Intake", "Buffer",
+            "Uplink", "Control", "COpenSSL", log,
+            .product(name: "NIOCore", package: nio), .product(name: "NIOPosix", package: nio),
+            .product(name: "NIOHTTP1", package: nio),
+        ]),
+    program("AgentMain", "Agent/Main", static: true, ["AgentCore", "Telemetry", "RuntimeSupport", log]),
+    module("Agent/Client", name: "StageboxClient", [.product(name: "CoreMetrics", package: "swift-metrics")]),
+]
+
+let aggregator: [Target] = [
+    module("Aggregator/Ingest", ["Telemetry", "RuntimeSupport", "WireFormat", "Sealing"]),
+    module("Aggregator/Store", ["Telemetry", "RuntimeSupport", "WireFormat", "Compression", "SQLite", "Ingest"]),
+    module("Aggregator/Access", ["Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite"]),
+    module(
+        "Aggregator/API",
+        [
+            "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "Access", "Store", "Ingest", log,
+            .product(name: "Hummingbird", package: hummingbird),
+            .product(name: "HummingbirdTLS", package: hummingbird),
+        ]),
+    module(
+        "Aggregator/Core", name: "AggregatorCore",
+        ["Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "MQTT", "Ingest", "Store", "Access", "API", log]),
+    program("AggregatorMain", "Aggregator/Main", ["AggregatorCore", "Telemetry", "RuntimeSupport", arguments, log]),
+    program(
+        "CommandMain", "Aggregator/Command",
+        ["AggregatorCore", "Access", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "Store", arguments, log]),
+]
+
+let testTargets: [Target] = [
+    module("Tests/TestSupport", ["Telemetry", "RuntimeSupport"]),
+    tests("Tests/Shared/Telemetry", ["Telemetry", "TestSupport"]),
+    tests("Tests/Shared/RuntimeSupport", ["RuntimeSupport", "Telemetry", "TestSupport"]),
+    tests("Tests/Shared/WireFormat", ["WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Shared/Sealing", ["Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Shared/SQLite", ["SQLite", "TestSupport", "RuntimeSupport"]),
+    tests("Tests/Shared/MQTT", ["MQTT", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Agent/Collectors", ["Collectors", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Agent/Intake", ["Intake", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Agent/Buffer", ["Buffer", "SQLite", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Agent/Uplink", ["Uplink", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Agent/Control", ["Control", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Agent/Core", name: "AgentCoreTests", ["AgentCore", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Aggregator/Ingest", ["Ingest", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests(
+        "Tests/Aggregator/Store",
+        ["Store", "Ingest", "SQLite", "WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Aggregator/Access", ["Access", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/HouseTests", name: "HouseTests", ["TestSupport"]),
+    tests(
+        "Tests/SimulationTests", name: "SimulationTests",
+        [
+            "AgentCore", "Buffer", "Uplink", "MQTT", "Sealing", "WireFormat", "Ingest", "Store", "Telemetry",
+            "RuntimeSupport", "TestSupport",
+        ]),
+    tests("Tests/SmokeTests", name: "SmokeTests", ["TestSupport", "MQTT", "Telemetry", "RuntimeSupport", "Collectors"]),
+]
+
+/// Benchmarks and fuzz targets, with `STAGEBOX_DEV=1` only.
+let developmentTargets: [Target] = [
+    program("CollectorBenchmark", "Tests/Benchmarks/Collectors", ["Collectors", "Telemetry", "RuntimeSupport"]),
+]
+
+let package = Package(
+    name: "stagebox",
+    products: [
+        .executable(name: "stagebox-agent", targets: ["AgentMain"]),
+        .executable(name: "stagebox-aggregator", targets: ["AggregatorMain"]),
+        .executable(name: "stagebox", targets: ["CommandMain"]),
+        .library(name: "StageboxClient", targets: ["StageboxClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    ],
+    targets: shared + agent + aggregator + testTargets + (isDevelopment ? developmentTargets : [])
+)
