@@ -1,0 +1,90 @@
+import Telemetry
+
+/// Block devices from `/proc/diskstats` (Documentation/admin-guide/iostats.rst) as `node_disk_*{device}`, and
+/// `node_disk_info` with what udev knows. Partitions, loop, ram and floppy devices are left out, as node_exporter does.
+///
+/// Times are milliseconds divided by 1000, the nearest double; node_exporter multiplies by 0.001, so that its
+/// values may differ in the last bit.
+public struct DiskCollector: Collector {
+    public let name = "diskstats"
+    public let defaultIntervalMilliseconds: Int64 = 1000
+
+    private struct Disk {
+        /// Empty: an excluded device.
+        let handles: [SeriesHandle]
+        let info: SeriesHandle
+    }
+    /// How a column turns into a value.
+    private enum Unit { case count, sectors, milliseconds }
+
+    private let file: SourceFile
+    private let udev: String
+    private var disks = RowCache<Disk>()
+
+    public init(roots: CollectorRoots) {
+        file = SourceFile(roots.proc + "/diskstats")
+        udev = roots.udev
+    }
+
+    public mutating func collect(into sink: inout ScrapeSink) throws(CollectorError) {
+        var cursor = ByteCursor(try file.read(into: sink.buffer))
+        disks.rewind()
+        while let line = cursor.line() {
+            var fields = ByteCursor(line)
+            guard let major = fields.unsigned(), let minor = fields.unsigned(), let device = fields.word() else {
+                if !line.trimmed.isEmpty { sink.malformedLines &+= 1 }
+                continue
+            }
+            let disk = disks.row(device) { [udev] in
+                Self.make($0, major, minor, columns: fields, udev: udev, sink)
+            }
+            guard let disk, !disk.handles.isEmpty else { continue }
+            sink.append(disk.info, 1.0)
+            for (index, handle) in disk.handles.enumerated() {
+                guard let value = fields.unsigned() else {
+                    sink.malformedLines &+= 1
+                    break
+                }
+                switch Self.columns[index].unit {
+                case .count: sink.append(handle, value)
+                case .sectors: sink.append(handle, Double(value) * 512)
+                case .milliseconds: sink.append(handle, Double(value) / 1000)
+                }
+            }
+        }
+    }
+
+    private static func make(
+        _ device: String, _ major: UInt64, _ minor: UInt64, columns: ByteCursor, udev: String, _ sink: ScrapeSink
+    ) -> Disk {
+        guard !DeviceFilter.isExcludedDisk(device) else { return Disk(handles: [], info: .none) }
+        // Kernels before 4.18 lack the discard columns, before 5.5 the flush columns.
+        var probe = columns
+        var present = 0
+        while present < Self.columns.count, probe.unsigned() != nil { present += 1 }
+        let properties = UdevProperties.read(udev + "/b\(major):\(minor)")
+        func property(_ name: String) -> String { properties[name] ?? "" }
+        let info = sink.gauge(
+            "node_disk_info", Label("device", device), Label("major", "\(major)"), Label("minor", "\(minor)"),
+            Label("path", property("ID_PATH")), Label("wwn", property("ID_WWN")), Label("model", property("ID_MODEL")),
+            Label("serial", property("ID_SERIAL_SHORT")), Label("revision", property("ID_REVISION")))
+        let handles = Self.columns.prefix(present).map { column in
+            column.metric == "node_disk_io_now"
+                ? sink.gauge(column.metric, Label("device", device))
+                : sink.counter(column.metric, Label("device", device))
+        }
+        return Disk(handles: handles, info: info)
+    }
+
+    private static let columns: [(metric: String, unit: Unit)] = [
+        ("node_disk_reads_completed_total", .count), ("node_disk_reads_merged_total", .count),
+        ("node_disk_read_bytes_total", .sectors), ("node_disk_read_time_seconds_total", .milliseconds),
+        ("node_disk_writes_completed_total", .count), ("node_disk_writes_merged_total", .count),
+        ("node_disk_written_bytes_total", .sectors), ("node_disk_write_time_seconds_total", .milliseconds),
+        ("node_disk_io_now", .count), ("node_disk_io_time_seconds_total", .milliseconds),
+        ("node_disk_io_time_weighted_seconds_total", .milliseconds),
+        ("node_disk_discards_completed_total", .count), ("node_disk_discards_merged_total", .count),
+        ("node_disk_discarded_sectors_total", .count), ("node_disk_discard_time_seconds_total", .milliseconds),
+        ("node_disk_flush_requests_total", .count), ("node_disk_flush_requests_time_seconds_total", .milliseconds),
+    ]
+}

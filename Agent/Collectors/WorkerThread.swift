@@ -1,0 +1,97 @@
+import Glibc
+
+/// A thread with a small stack and a name.
+///
+/// `@unchecked Sendable`: the identifier is written once, before anyone else sees the object.
+final class WorkerThread: @unchecked Sendable {
+    /// Ample for parsing; only touched pages count as resident.
+    static let stackBytes = 256 * 1024
+    private var identifier = pthread_t()
+    private let isStarted: Bool
+
+    private final class Body {
+        let name: String
+        let run: @Sendable () -> Void
+        init(name: String, run: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.run = run
+        }
+    }
+
+    init(name: String, _ run: @escaping @Sendable () -> Void) {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        pthread_attr_setstacksize(&attributes, Self.stackBytes)
+        let body = Unmanaged.passRetained(Body(name: name, run: run))
+        let result = pthread_create(
+            &identifier, &attributes,
+            { argument in
+                guard let argument else { return nil }
+                let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
+                WorkerThread.setName(body.name)
+                body.run()
+                return nil
+            }, body.toOpaque())
+        pthread_attr_destroy(&attributes)
+        isStarted = result == 0
+        if !isStarted { body.release() }
+    }
+
+    /// Waits for the end. Not after ``detach()``.
+    func join() { if isStarted { pthread_join(identifier, nil) } }
+
+    /// Nobody will wait for it: its resources go when it ends.
+    func detach() { if isStarted { pthread_detach(identifier) } }
+
+    /// Names the calling thread, at most 15 bytes, for `top -H`; pthread_setname_np is hidden behind _GNU_SOURCE.
+    private static func setName(_ name: String) {
+        let descriptor = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        _ = write(descriptor, name, name.utf8.count)
+        close(descriptor)
+    }
+}
+
+/// A mutex with a condition on the monotonic clock.
+///
+/// `@unchecked Sendable`: both are made to be shared between threads.
+final class Lock: @unchecked Sendable {
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+    init() {
+        pthread_mutex_init(mutex, nil)
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(condition, &attributes)
+        pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        pthread_cond_destroy(condition)
+        pthread_mutex_destroy(mutex)
+        condition.deallocate()
+        mutex.deallocate()
+    }
+
+    @inline(__always)
+    func locked<Result>(_ body: () -> Result) -> Result {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return body()
+    }
+
+    /// With the lock held: waits until woken or the time has passed.
+    func wait(milliseconds: Int64) {
+        var deadline = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &deadline)
+        let nanoseconds = Int64(deadline.tv_nsec) + milliseconds % 1000 * 1_000_000
+        deadline.tv_sec += Int(milliseconds / 1000 + nanoseconds / 1_000_000_000)
+        deadline.tv_nsec = Int(nanoseconds % 1_000_000_000)
+        pthread_cond_timedwait(condition, mutex, &deadline)
+    }
+
+    /// With the lock held.
+    func wakeAll() { pthread_cond_broadcast(condition) }
+}
