@@ -19,7 +19,7 @@ extension BatchHeader {
     public static let magic: [UInt8] = Array("SBXB".utf8)
     public static let formatVersion: UInt8 = 1
     public static let nonceBytes = 24
-    static let fixedBytes = 121
+    public static let fixedBytes = 121
     private static let clockSynchronized: UInt8 = 2
 
     public var encodedBytes: Int { Self.fixedBytes + agent.rawValue.utf8.count }
