@@ -154,7 +154,9 @@ struct MosquittoClientTests {
         #expect(first.waitsUntilConnected())
         try two.connect(options)
         #expect(second.waitsUntilConnected())
-        #expect(first.waitsForFailure()?.kind == .takenOver)
+        // Before 2.0.15 mosquitto closed the old connection without saying why (eclipse/mosquitto#2607).
+        let reason = first.waitsForFailure()?.kind
+        #expect(reason == .takenOver || reason == .lost)
         watching.clear()
         two.abandon()
         #expect(second.waitsForFailure()?.kind == .requested)
