@@ -33,7 +33,8 @@ func program(_ name: String, _ path: String, static isStatic: Bool = false, _ de
 func tests(_ path: String, name: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(
         name: name ?? String(path.split(separator: "/").last!) + "Tests", dependencies: dependencies, path: path,
-        exclude: path == "Tests/Agent/Collectors" ? ["Fixtures"] : [], swiftSettings: settings)
+        exclude: ["Tests/Agent/Collectors": ["Fixtures"], "Tests/Shared/WireFormat": ["Golden"]][path] ?? [],
+        swiftSettings: settings)
 }
 
 let shared: [Target] = [
@@ -72,7 +73,7 @@ let agent: [Target] = [
 let aggregator: [Target] = [
     module("Aggregator/Ingest", ["Telemetry", "RuntimeSupport", "WireFormat", "Sealing"]),
     module("Aggregator/Store", ["Telemetry", "RuntimeSupport", "WireFormat", "Compression", "SQLite", "Ingest"]),
-    module("Aggregator/Access", ["Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite"]),
+    module("Aggregator/Access", ["Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "COpenSSL"]),
     module(
         "Aggregator/API",
         [
@@ -108,6 +109,9 @@ let testTargets: [Target] = [
         "Tests/Aggregator/Store",
         ["Store", "Ingest", "SQLite", "WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Aggregator/Access", ["Access", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests(
+        "Tests/Aggregator/API",
+        ["API", "Access", "Store", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/HouseTests", name: "HouseTests", ["TestSupport"]),
     tests(
         "Tests/SimulationTests", name: "SimulationTests",
