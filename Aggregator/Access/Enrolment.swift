@@ -1,0 +1,36 @@
+package import Telemetry
+
+/// What an enrolment token gives to the agents that use it.
+package struct EnrolmentOffer: Hashable, Sendable {
+    package var tenant: TenantID
+    /// The name that the agent gets; naming it allows to replace an agent of that name (a reinstalled node).
+    package var agent: AgentID?
+    package var region: String
+    package var site: String
+    package var job: String
+    package var expiresAt: Timestamp
+    package var usesMax: Int64
+
+    package init(
+        tenant: TenantID, agent: AgentID? = nil, region: String = "", site: String = "", job: String = "",
+        expiresAt: Timestamp, usesMax: Int64 = 1
+    ) {
+        self.tenant = tenant
+        self.agent = agent
+        self.region = region
+        self.site = site
+        self.job = job
+        self.expiresAt = expiresAt
+        self.usesMax = usesMax
+    }
+}
+
+/// An enrolment token as the store keeps it, without its secret.
+package struct EnrolmentRecord: Hashable, Sendable {
+    package var id: ID128
+    package var offer: EnrolmentOffer
+    package var createdAt: Timestamp
+    package var uses: Int64
+    package var revokedAt: Timestamp?
+    var secretHash: [UInt8]
+}
