@@ -14,6 +14,10 @@ package enum IngestLimits {
     /// Parked payloads of one tenant: the oldest go first.
     package static let parkedBytesMax = 1024 * 1024
     package static let parkedMillisecondsMax: Int64 = 7 * 86_400_000
+    /// Parked payloads of one commit: further ones are only counted. Fewer of those that nobody has proven to be
+    /// the agent's, for a broker can make as many as it likes.
+    package static let parkedPerCommitMax = 256
+    package static let unprovenPerCommitMax = 8
     /// Samples further ahead of our clock go to quarantine.
     package static let aheadMillisecondsMax: Int64 = 300_000
     /// An offline state takes effect after this.

@@ -20,7 +20,7 @@ package struct SequenceSet: Hashable, Sendable {
     /// - Complexity: O(log ranges).
     package func contains(_ sequence: UInt64) -> Bool {
         if sequence <= contiguous { return sequence > 0 }
-        let index = firstIndex(endingAtOrAfter: sequence)
+        let index = rangeIndex(endingAtOrAfter: sequence)
         return index < ranges.count && ranges[index].lowerBound <= sequence
     }
 
@@ -55,7 +55,7 @@ package struct SequenceSet: Hashable, Sendable {
             return count - before
         }
         // The ranges from `first` up to `last` touch or overlap the new one.
-        let first = firstIndex(endingAtOrAfter: lower - 1)
+        let first = rangeIndex(endingAtOrAfter: lower - 1)
         var last = first
         var joined = lower...upper
         while last < ranges.count, ranges[last].lowerBound <= upper + 1 {
@@ -76,14 +76,15 @@ package struct SequenceSet: Hashable, Sendable {
             if from <= to { total += to - from + 1 }
         }
         if contiguous > 0 { add(1, contiguous) }
-        for range in ranges[firstIndex(endingAtOrAfter: sequences.lowerBound)...] {
+        for range in ranges[rangeIndex(endingAtOrAfter: sequences.lowerBound)...] {
             if range.lowerBound > sequences.upperBound { break }
             add(range.lowerBound, range.upperBound)
         }
         return total
     }
 
-    private func firstIndex(endingAtOrAfter sequence: UInt64) -> Int {
+    /// The index of the first range that ends at or after `sequence`; `ranges.count` when there is none.
+    func rangeIndex(endingAtOrAfter sequence: UInt64) -> Int {
         var low = 0
         var high = ranges.count
         while low < high {

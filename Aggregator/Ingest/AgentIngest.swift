@@ -1,0 +1,104 @@
+import Telemetry
+import WireFormat
+
+/// One agent within ``TenantIngest``. A reference, so that a message costs one look-up; the tenant's writer only.
+final class AgentIngest {
+    var lanes: [LaneKey: LaneIngest] = [:]
+    /// Series counts of the tables that are stored or in a commit to come.
+    var tables: [TableHash: UInt32] = [:]
+    var fleet: FleetState
+    var isFleetDirty = true
+    /// When `lastSeenAt` was last written: it alone is worth a row only now and then.
+    var seenWrittenAt = Timestamp.distantPast
+
+    // Acknowledgements.
+    /// When the next one is to be made at the latest; nil: nothing to say.
+    var acknowledgementDueAt: Timestamp?
+    /// Counters below this are durable reserve.
+    var durableReserve: UInt64 = 0
+    var nextCounter: UInt64 = 0
+    var rejections: [Acknowledgement.Rejection] = []
+    /// Final rejections that wait for their commit.
+    var uncommittedRejections: [Acknowledgement.Rejection] = []
+    var wantedTables = RequestThrottle<TableHash>()
+    var wantedKeys = RequestThrottle<DataKeyID>()
+    var desiredConfigurationVersion: UInt64 = 0
+    var flushIntervalMilliseconds: UInt32 = 0
+
+    // Births.
+    var birthRequestedAt = Timestamp.distantPast
+    var challenge: Challenge?
+    /// When the birth of an epoch was first seen by this process; the last ones only.
+    var epochFirstSeen: [EpochID: Timestamp] = [:]
+    /// Epochs that signed a challenge: when, and when that challenge had been issued.
+    var answers: [EpochID: (at: Timestamp, issuedAt: Timestamp)] = [:]
+
+    // Connection state.
+    var offlineAt: Timestamp?
+    /// A state of a session whose birth has not come yet.
+    var earlyState: ConnectionState?
+
+    // Clocks.
+    var quarantinedBoots = Set<ID128>()
+    var referencedBoot: ID128?
+
+    struct Challenge {
+        var value: ID128
+        var issuedAt: Timestamp
+        var requests: Int
+        /// The highest settled sequence of each lane when it was issued.
+        var settled: [LaneKey: UInt64]
+    }
+    static let epochsRememberedMax = 16
+    static let rejectionsMax = 256
+    static let quarantinedBootsMax = 16
+
+    init(fleet: FleetState) { self.fleet = fleet }
+
+    func isChallengeFresh(_ now: Timestamp) -> Bool {
+        guard let challenge else { return false }
+        return now.milliseconds(since: challenge.issuedAt) <= IngestLimits.challengeMillisecondsMax
+    }
+
+    func acknowledge(by time: Timestamp) { acknowledgementDueAt = min(acknowledgementDueAt ?? time, time) }
+}
+
+/// Asks for each thing at most once per ``IngestLimits/requestMillisecondsMin``, for a bounded number of things.
+struct RequestThrottle<ID: Hashable & Sendable>: Sendable {
+    /// Beyond it the thing asked for longest ago is forgotten (and may be asked for early).
+    static var rememberedMax: Int { 128 }
+    private var wanted: [ID] = []
+    private var askedAt: [ID: Timestamp] = [:]
+
+    var hasWanted: Bool { !wanted.isEmpty }
+
+    /// - Returns: whether it will be asked for in the next acknowledgement.
+    mutating func want(_ id: ID, now: Timestamp) -> Bool {
+        if let asked = askedAt[id] {
+            if now.milliseconds(since: asked) < IngestLimits.requestMillisecondsMin, asked <= now { return false }
+            askedAt[id] = nil
+        }
+        if wanted.contains(id) { return true }
+        guard wanted.count < Self.rememberedMax else { return false }
+        wanted.append(id)
+        return true
+    }
+
+    mutating func satisfied(_ id: ID) {
+        wanted.removeAll { $0 == id }
+        askedAt[id] = nil
+    }
+
+    /// What to put into the acknowledgement made now.
+    mutating func take(max: Int, now: Timestamp) -> [ID] {
+        let taken = Array(wanted.prefix(max))
+        wanted.removeFirst(taken.count)
+        for id in taken {
+            if askedAt.count >= Self.rememberedMax, let oldest = askedAt.min(by: { $0.value < $1.value }) {
+                askedAt[oldest.key] = nil
+            }
+            askedAt[id] = now
+        }
+        return taken
+    }
+}

@@ -1,0 +1,102 @@
+package import Telemetry
+package import WireFormat
+
+extension TenantIngest {
+    /// When the next acknowledgement is due; nil when nothing is to be said.
+    /// - Complexity: O(agents with something to say).
+    package var nextAcknowledgementAt: Timestamp? {
+        due.lazy.compactMap { self.agents[$0]?.acknowledgementDueAt }.min()
+    }
+
+    /// The acknowledgements due now, unsigned; two for an agent that runs twice.
+    ///
+    /// Only what is durable is acknowledged. What happens within 250 ms is combined into one.
+    package func acknowledgements(now: Timestamp) -> [(AgentID, Acknowledgement)] {
+        var made: [(AgentID, Acknowledgement)] = []
+        for id in due.sorted() {
+            guard let agent = agents[id], let dueAt = agent.acknowledgementDueAt else {
+                due.remove(id)
+                continue
+            }
+            guard dueAt <= now else { continue }
+            // A counter is used only below the durable reserve: wait for the commit that reserves.
+            guard agent.nextCounter + 4 < agent.durableReserve else {
+                agent.isFleetDirty = true
+                dirty.insert(id)
+                continue
+            }
+            agent.acknowledgementDueAt = nil
+            due.remove(id)
+            for acknowledgement in make(agent, now) { made.append((id, acknowledgement)) }
+            if agent.wantedTables.hasWanted || agent.wantedKeys.hasWanted || !agent.rejections.isEmpty
+                || agent.lanes.values.contains(where: \.hasNews)
+            {
+                scheduleAcknowledgement(of: agent, now)
+            }
+        }
+        return made
+    }
+
+    private func make(_ agent: AgentIngest, _ now: Timestamp) -> [Acknowledgement] {
+        let rejections = Array(agent.rejections.prefix(Acknowledgement.rejectionsMax))
+        agent.rejections.removeFirst(rejections.count)
+        let isFresh = agent.isChallengeFresh(now)
+        var acknowledgement = Acknowledgement(
+            counter: 0, runningEpoch: agent.fleet.birth?.runningEpoch ?? .zero,
+            aggregatorID: configuration.aggregatorID,
+            settled: settled(agent), rejections: rejections,
+            needsTables: agent.wantedTables.take(max: IngestLimits.requestsPerAcknowledgementMax, now: now),
+            needsKeys: agent.wantedKeys.take(max: IngestLimits.requestsPerAcknowledgementMax, now: now),
+            needsBirth: needsBirth(agent, isFresh, now),
+            desiredConfigurationVersion: agent.desiredConfigurationVersion, keyBundleVersion: keyBundleVersion,
+            time: now,
+            flushIntervalMilliseconds: agent.flushIntervalMilliseconds, creditBytes: configuration.creditBytes,
+            challenge: isFresh ? agent.challenge?.value ?? .zero : .zero)
+        return runningEpochs(agent, now).map { epoch in
+            acknowledgement.runningEpoch = epoch
+            acknowledgement.counter = agent.nextCounter
+            agent.nextCounter += 1
+            return acknowledgement
+        }
+    }
+
+    /// Lanes touched last first, at most 64 of them and 64 ranges.
+    private func settled(_ agent: AgentIngest) -> [Acknowledgement.Settled] {
+        let news = agent.lanes.values.filter(\.hasNews)
+            .sorted { ($1.touchOrder, $0.state.laneKey) < ($0.touchOrder, $1.state.laneKey) }
+        var rangesLeft = WireLimits.acknowledgedRangesMax
+        var settled: [Acknowledgement.Settled] = []
+        for lane in news.prefix(Acknowledgement.settledMax) {
+            let ranges = lane.ranges(max: rangesLeft)
+            rangesLeft -= ranges.count
+            settled.append(
+                Acknowledgement.Settled(
+                    laneKey: lane.state.laneKey, contiguous: lane.durable.contiguous, ranges: ranges))
+            lane.acknowledged()
+        }
+        return settled
+    }
+
+    private func needsBirth(_ agent: AgentIngest, _ isFresh: Bool, _ now: Timestamp) -> Bool {
+        let isChallenged = isFresh && (agent.challenge?.requests ?? 0) < 3
+        guard agent.fleet.birth == nil || isChallenged,
+            now.milliseconds(since: agent.birthRequestedAt) >= IngestLimits.requestMillisecondsMin
+        else { return false }
+        agent.birthRequestedAt = now
+        agent.challenge?.requests += 1
+        return true
+    }
+
+    /// The running epoch; both of them while a clone was seen within the last ten minutes.
+    private func runningEpochs(_ agent: AgentIngest, _ now: Timestamp) -> [EpochID] {
+        let running = agent.fleet.birth?.runningEpoch ?? .zero
+        guard now.milliseconds(since: agent.fleet.cloneSeenAt) <= IngestLimits.challengeMillisecondsMax else {
+            return [running]
+        }
+        let others = agent.answers
+            .filter {
+                $0.key != running && now.milliseconds(since: $0.value.at) <= IngestLimits.challengeMillisecondsMax
+            }
+        return [running] + others.keys.sorted().prefix(1)
+    }
+}
