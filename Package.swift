@@ -18,10 +18,13 @@ let hummingbird = "hummingbird"
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
+/// Documents that stand beside the code they describe.
+let documents = ["Shared/WireFormat": ["FORMAT.md"], "Agent/Intake": ["INTAKE.md"]]
+
 func module(_ path: String, name: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
     .target(
         name: name ?? String(path.split(separator: "/").last!), dependencies: dependencies, path: path,
-        exclude: path == "Shared/WireFormat" ? ["FORMAT.md"] : [], swiftSettings: settings)
+        exclude: documents[path] ?? [], swiftSettings: settings)
 }
 
 func program(_ name: String, _ path: String, static isStatic: Bool = false, _ dependencies: [Target.Dependency]) -> Target {
@@ -79,7 +82,9 @@ let aggregator: [Target] = [
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "Access", "Store", "Ingest", log,
             .product(name: "Hummingbird", package: hummingbird),
-            .product(name: "HummingbirdTLS", package: hummingbird),
+            .product(name: "HummingbirdTLS", package: hummingbird), .product(name: "NIOCore", package: nio),
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         ]),
     module(
         "Aggregator/Core", name: "AggregatorCore",
@@ -139,6 +144,8 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
         .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     ],
