@@ -44,7 +44,12 @@ extension Database {
     private func findings(_ name: String, _ max: Int) throws(SQLiteError) -> [String] {
         let check = try statement("PRAGMA \(name)(\(max))")
         var found: [String] = []
-        while try check.step() { found.append(check.text(0)) }
+        do throws(SQLiteError) {
+            while try check.step() { found.append(check.text(0)) }
+        } catch  where error.isDamage {
+            // Pages that cannot even be walked end the check early.
+            found.append(error.message)
+        }
         return found == ["ok"] ? [] : found
     }
 
@@ -83,6 +88,36 @@ extension Database {
     public func incrementalVacuum(pages: Int) throws(SQLiteError) {
         let vacuum = try statement("PRAGMA incremental_vacuum(\(max(1, pages)))")
         try vacuum.run()
+    }
+
+    /// Writes the file anew without its free pages; costs a copy of what is alive, in memory or in a temporary
+    /// file, and as much in the WAL until the next checkpoint. Not within a transaction.
+    public func vacuum(inMemory: Bool) throws(SQLiteError) {
+        try execute("PRAGMA temp_store=\(inMemory ? 2 : 1)")
+        try execute("VACUUM")
+    }
+
+    /// Makes commits of level `normal` durable now, without a checkpoint. Closing the descriptor drops no lock:
+    /// SQLite never locks the -wal file itself.
+    public func synchronizeWAL() throws(SQLiteError) {
+        let descriptor = Glibc.open(path + "-wal", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return }
+            throw SQLiteError(
+                extendedCode: SQLITE_CANTOPEN, message: String(cString: strerror(errno)), operation: "sync \(path)-wal")
+        }
+        defer { Glibc.close(descriptor) }
+        guard fdatasync(descriptor) == 0 else {
+            throw SQLiteError(
+                extendedCode: SQLITE_IOERR, message: String(cString: strerror(errno)), operation: "sync \(path)-wal")
+        }
+    }
+
+    /// Pages that this connection has written (in WAL mode: to the WAL; checkpoints are not counted).
+    public var pagesWritten: Int {
+        var (current, highest): (Int32, Int32) = (0, 0)
+        sqlite3_db_status(connection, SQLITE_DBSTATUS_CACHE_WRITE, &current, &highest, 0)
+        return Int(current)
     }
 
     /// Lets go of the cache memory that can be spared.

@@ -1,0 +1,148 @@
+import RuntimeSupport
+import SQLite
+package import Telemetry
+package import WireFormat
+
+/// What an acknowledgement did to the buffer.
+package struct SettleOutcome: Hashable, Sendable {
+    /// Rows that it freed as committed.
+    package var committed = LedgerCount()
+    /// Rows that it refused for good; they are parked.
+    package var rejected = LedgerCount()
+    /// Rows that are to be sent again later.
+    package var retry: [BatchKey] = []
+    /// Lanes whose sequences it knows beyond what this buffer has produced; their epochs are closed.
+    package var rewound: [LaneKey] = []
+}
+
+extension Buffer {
+    /// Applies a verified acknowledgement: committed rows are freed, finally rejected ones parked and counted, rows
+    /// to be retried stay. Repeating it changes nothing. Few rows are deleted with the next commit (at the latest
+    /// by `upkeep()`); many at once, in transactions of `BufferLimits.deletionRowsMax`.
+    package func settle(_ acknowledgement: Acknowledgement) throws -> SettleOutcome {
+        precondition(staging == nil, "settle within a transaction")
+        var outcome = SettleOutcome()
+        try park(acknowledgement.rejections, &outcome)
+        for settled in acknowledgement.settled {
+            // Epochs that are swept or belonged to a file that was lost have no rows here.
+            guard let id = books.laneID(settled.laneKey), let next = books.accounts[id]?.next else { continue }
+            let highest = max(settled.contiguous, settled.ranges.last?.upperBound ?? 0)
+            if highest >= next { close(id, acknowledged: highest, next: next, &outcome) }
+            let contiguous = settled.contiguous > 0 ? [1...settled.contiguous] : []
+            for range in contiguous + settled.ranges where range.lowerBound < next {
+                try free(id, max(1, range.lowerBound)...min(range.upperBound, next - 1), &outcome)
+            }
+        }
+        return outcome
+    }
+
+    private func close(_ id: LaneID, acknowledged: UInt64, next: UInt64, _ outcome: inout SettleOutcome) {
+        guard let key = books.accounts[id]?.key else { return }
+        outcome.rewound.append(key)
+        guard books.epochs[id.ordinal]?.isClosed == false else { return }
+        report(.rewound(key, acknowledged: acknowledged, next: next))
+        books.epochs[id.ordinal]?.isClosed = true
+        books.epochs[id.ordinal]?.isSaved = false
+        books.dirty.insert(id)
+        if id.ordinal == books.running { beginEpoch() }
+    }
+
+    /// Counts the rows of a range as committed and has them deleted.
+    private func free(_ id: LaneID, _ range: ClosedRange<UInt64>, _ outcome: inout SettleOutcome) throws {
+        var first = range.lowerBound
+        while first <= range.upperBound {
+            let rows = id.rows(first...range.upperBound)
+            let metas = try guarded { try $0.metas(rows, limit: BufferLimits.deletionRowsMax) }
+            guard let last = metas.last, let account = books.accounts[id] else { return }
+            for meta in metas where !account.isDeferred(RowID.sequence(meta.id)) {
+                _ = books.update(id) { account in
+                    account.removePending(meta)
+                    account.committed += meta.count
+                }
+                books.use(meta.references, -1)
+                outcome.committed += meta.count
+                if books.deferredRows == 0 { books.deferredSince = nowMilliseconds }
+                books.deferredRows += 1
+                books.deferredBytes += Int64(meta.sizeBytes)
+            }
+            if let firstRow = metas.first {
+                books.deferDeletion(id, RowID.sequence(firstRow.id)...RowID.sequence(last.id))
+            }
+            first = RowID.sequence(last.id) + 1
+            let isMuch =
+                books.deferredRows > BufferLimits.deferredRowsMax
+                || books.deferredBytes > BufferLimits.deferredBytesMax
+            if isMuch { try flush() }
+            if metas.count < BufferLimits.deletionRowsMax { return }
+        }
+    }
+
+    /// Moves finally rejected rows aside.
+    private func park(_ rejections: [Acknowledgement.Rejection], _ outcome: inout SettleOutcome) throws {
+        var parked: [(meta: RowMeta, code: RejectionCode)] = []
+        for rejection in rejections {
+            guard let id = books.laneID(rejection.key.laneKey), let account = books.accounts[id],
+                rejection.key.sequence > 0, rejection.key.sequence < account.next,
+                !account.isDeferred(rejection.key.sequence)
+            else { continue }
+            let row = RowID.make(id, rejection.key.sequence)
+            guard let meta = try guarded({ try $0.metas(row...row, limit: 1) }).first else { continue }
+            if !rejection.isFinal {
+                outcome.retry.append(rejection.key)
+            } else if !parked.contains(where: { $0.meta.id == row }) {
+                parked.append((meta, rejection.code))
+            }
+        }
+        guard !parked.isEmpty else { return }
+        try change { store in
+            for (meta, code) in parked {
+                try store.park(meta.id, code, at: time.now, size: meta.sizeBytes)
+                try store.delete(meta.id...meta.id)
+                _ = books.update(RowID.lane(meta.id)) { account in
+                    account.removePending(meta)
+                    account.rejected[code, default: LedgerCount()] += meta.count
+                }
+                books.use(meta.references, -1)
+            }
+            try store.trimParked(
+                before: time.now.advanced(byMilliseconds: -BufferLimits.parkedMilliseconds),
+                toBytes: BufferLimits.parkedBytesMax)
+        }
+        for (meta, _) in parked { outcome.rejected += meta.count }
+    }
+
+    /// Gives up one pending row, e.g. because the table that it names is gone.
+    /// - Returns: false when it is not pending.
+    @discardableResult
+    package func declareLost(_ key: BatchKey, _ reason: LossReason) throws -> Bool {
+        guard let id = books.laneID(key.laneKey), let account = books.accounts[id],
+            (1..<account.next).contains(key.sequence), !account.isDeferred(key.sequence)
+        else { return false }
+        let row = RowID.make(id, key.sequence)
+        guard let meta = try guarded({ try $0.metas(row...row, limit: 1) }).first else { return false }
+        try change { try drop($0, meta, reason) }
+        return true
+    }
+
+    /// Gives up all pending rows that name a table or key. Looks at every row's first page.
+    package func declareLost(naming name: AuxiliaryName, _ reason: LossReason) throws -> LedgerCount {
+        guard let id = books.auxiliaryIDs[name] else { return LedgerCount() }
+        var lost = LedgerCount()
+        for lane in Lane.allCases {
+            var range = RowID.range(lane)
+            while books.auxiliaries[id]?.rows ?? 0 > 0 {
+                let metas = try guarded { try $0.metas(range, limit: BufferLimits.deletionRowsMax) }
+                guard let last = metas.last else { break }
+                let named = metas.filter {
+                    let account = books.accounts[RowID.lane($0.id)]
+                    return $0.references.contains(id) && account?.isDeferred(RowID.sequence($0.id)) == false
+                }
+                if !named.isEmpty { try change { store in for meta in named { try drop(store, meta, reason) } } }
+                lost = named.reduce(lost) { $0 + $1.count }
+                guard last.id < range.upperBound else { break }
+                range = last.id + 1...range.upperBound
+            }
+        }
+        return lost
+    }
+}

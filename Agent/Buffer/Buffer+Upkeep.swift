@@ -1,0 +1,131 @@
+import RuntimeSupport
+import SQLite
+import Telemetry
+
+extension Buffer {
+    /// Housekeeping that is due: makes unsynchronised commits durable, deletes settled rows that no append took
+    /// along, forgets unused tables and keys, expires refused rows, sweeps drained epochs, gives space back.
+    /// Call it about every second; it is cheap when nothing is due.
+    package func upkeep() throws {
+        precondition(staging == nil, "upkeep within a transaction")
+        let now = nowMilliseconds
+        if hasUnsynchronizedCommit, now - lastSynchronized >= configuration.syncIntervalMilliseconds {
+            try guarded { try $0.database.synchronizeWAL() }
+            hasUnsynchronizedCommit = false
+            lastSynchronized = now
+        }
+        let isOverdue =
+            books.deferredRows > 0 && now - books.deferredSince >= BufferLimits.deferredMilliseconds
+        if isOverdue || !books.unsavedLosses.isEmpty { try flush() }
+        guard lastUpkeep == .min || now - lastUpkeep >= 60_000 else { return }
+        lastUpkeep = now
+        try collectGarbage()
+        try sweepEpochs()
+        let oldest = time.now.advanced(byMilliseconds: -BufferLimits.parkedMilliseconds)
+        if let parked = try guarded({ try $0.oldestParked() }), parked < oldest {
+            try change { try $0.trimParked(before: oldest, toBytes: BufferLimits.parkedBytesMax) }
+        }
+        if try guarded({ try $0.lossCount() }) > BufferLimits.lossRecordsUsual { try mergeLosses() }
+        try giveSpaceBack()
+    }
+
+    /// Forgets tables and keys that neither a row nor the live set names.
+    func collectGarbage() throws {
+        guard let live = liveAuxiliaries else { return }
+        let unused = books.auxiliaries.filter { $0.value.rows <= 0 && !live.contains($0.value.name) }
+        guard !unused.isEmpty else { return }
+        try change { store in
+            for (id, auxiliary) in unused {
+                try store.delete(auxiliary: id)
+                books.auxiliaries[id] = nil
+                if books.auxiliaryIDs[auxiliary.name] == id { books.auxiliaryIDs[auxiliary.name] = nil }
+            }
+        }
+    }
+
+    /// Sums up the ledgers of drained epochs beyond the newest `drainedEpochsMax`.
+    private func sweepEpochs() throws {
+        let store = try opened()
+        var drained: [Int64] = []
+        for ordinal in books.epochs.keys where ordinal != books.running {
+            let isDrained = Lane.allCases.allSatisfy {
+                let account = books.accounts[LaneID($0, ordinal: ordinal)]
+                return account?.pending.batches ?? 0 == 0 && account?.deferred.isEmpty ?? true
+            }
+            let isTold =
+                try !books.unsavedLosses.contains { $0.lane.ordinal == ordinal }
+                && !store.hasLosses(ordinal: ordinal)
+            if isDrained, isTold { drained.append(ordinal) }
+        }
+        let swept = drained.sorted().dropLast(configuration.drainedEpochsMax)
+        guard !swept.isEmpty else { return }
+        try change { store in
+            for ordinal in swept {
+                for lane in Lane.allCases {
+                    let (id, sum) = (LaneID(lane, ordinal: ordinal), LaneID(lane, ordinal: 0))
+                    guard let account = books.accounts[id] else { continue }
+                    var total = books.accounts[sum] ?? LaneAccount(key: LaneKey(epoch: .zero, lane: lane))
+                    total.produced += account.produced
+                    total.committed += account.committed
+                    total.rejected.merge(account.rejected, uniquingKeysWith: +)
+                    total.dropped.merge(account.dropped, uniquingKeysWith: +)
+                    books.accounts[sum] = total
+                    books.accounts[id] = nil
+                    books.dirty.insert(sum)
+                    books.dirty.remove(id)
+                }
+                books.epochs[ordinal] = nil
+                try store.deleteEpoch(ordinal)
+            }
+        }
+    }
+
+    /// Joins loss records between which no row lies any more.
+    private func mergeLosses() throws {
+        try change { store in
+            let records = try store.losses(limit: .max).sorted {
+                ($0.lane, $0.sequences.lowerBound) < ($1.lane, $1.sequences.lowerBound)
+            }
+            for record in records { try store.deleteLoss(record.row) }
+            for record in records { try store.record(record) }
+        }
+    }
+
+    // MARK: Space
+
+    /// Writes the file anew once little of it is alive, so that a drained backlog does not keep its space.
+    private func giveSpaceBack() throws {
+        try guarded { store in
+            let page = Int64(BufferLimits.pageSizeBytes)
+            let free = Int64(try store.freePages) * page
+            let alive = Int64(try store.pageCount) * page - free
+            guard free > BufferLimits.freeBytesKept, alive <= BufferLimits.compactedBytesMax else { return }
+            try store.database.vacuum(inMemory: true)
+            try store.database.checkpoint(.truncate)
+        }
+    }
+
+    /// When the bound was lowered: evicts down to it and writes the file anew. Needs room for a copy; if there is
+    /// none, the file keeps its size, takes no more, and the next start tries again.
+    func shrinkToCap() throws {
+        guard let store, try store.pageCount > pagesMax else { return }
+        let reserve = BufferLimits.reserveBytes / BufferLimits.pageSizeBytes + 8
+        var cursor: (lane: Lane, row: Int64) = (.live, RowID.range(.live).lowerBound)
+        do {
+            var hasMore = true
+            while hasMore {
+                let excess = try store.pageCount - store.freePages - (pagesMax - reserve)
+                guard excess > 0 else { break }
+                let part = min(excess, 4096)
+                try change { hasMore = try evict($0, pages: part, .bufferFull, &cursor) }
+            }
+            try store.database.checkpoint(.truncate)
+            try store.database.vacuum(inMemory: false)
+            try store.database.checkpoint(.truncate)
+            try store.database.setPagesMax(pagesMax)
+        } catch let error as SQLiteError where !error.isDamage {
+            report(.writeFailed("\(error)"))
+        }
+        if let pages = try? self.store?.pageCount, pages > pagesMax { report(.overCap(bytes: fileBytes)) }
+    }
+}
