@@ -26,7 +26,7 @@ public final class CollectorRunner: @unchecked Sendable {
     private let series: CollectorSeries
     private let mutex = Lock()
     private var schedule: CollectorSchedule
-    private let slots: [Slot]
+    private var slots: [Slot] = []
     private var assemblies: [ScrapeAssembly] = []
     private var layoutCount: UInt64 = 0
     private var tickTimestamp = Timestamp(milliseconds: 0)
@@ -49,9 +49,12 @@ public final class CollectorRunner: @unchecked Sendable {
         self.series = series
         self.deliver = deliver
         startNanoseconds = time.monotonicNanoseconds
-        schedule = CollectorSchedule(collectors: collectors.map { ($0.name, $0.defaultIntervalMilliseconds) })
+        schedule = CollectorSchedule(collectors: [])
+        let health = CollectorHealthCollector { [unowned self] in entries }
+        let all = [health] + collectors
+        schedule = CollectorSchedule(collectors: all.map { ($0.name, $0.defaultIntervalMilliseconds) })
         let buffer = ReadBuffer()
-        slots = collectors.map {
+        slots = all.map {
             Slot(collector: $0, sink: ScrapeSink(series: series, buffer: buffer, starts: CounterStarts()))
         }
     }
@@ -166,7 +169,8 @@ public final class CollectorRunner: @unchecked Sendable {
 
     private func finish(_ index: Int, _ number: UInt64, _ slot: Slot, _ failure: CollectorError?) -> Bool {
         let isCurrent = schedule.finish(
-            index, worker: number, monotonicNanoseconds: time.monotonicNanoseconds, error: failure)
+            index, worker: number, monotonicNanoseconds: time.monotonicNanoseconds, error: failure,
+            malformedLines: slot.sink.malformedLines)
         guard isCurrent else { return false }
         let entry = schedule.entries[index]
         assembly(entry.intervalMilliseconds) {

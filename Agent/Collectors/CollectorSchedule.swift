@@ -40,6 +40,8 @@ public struct CollectorSchedule: Sendable {
         /// Ticks that passed without a collection while the collector was on.
         public internal(set) var missedTicks: UInt64 = 0
         public internal(set) var nanosecondsTotal: UInt64 = 0
+        /// Lines of kernel text that could not be understood.
+        public internal(set) var malformedLines: UInt64 = 0
         /// The source does not exist on this machine (as of the last attempt).
         public internal(set) var isUnavailable = false
         public internal(set) var lastError: CollectorError?
@@ -47,6 +49,8 @@ public struct CollectorSchedule: Sendable {
         var lastStart: UInt64?
         var notBefore: UInt64 = 0
         var failuresInARow = 0
+        /// Neither hung nor failing.
+        public var isUp: Bool { failuresInARow == 0 }
     }
 
     /// What is due at one instant.
@@ -139,8 +143,10 @@ public struct CollectorSchedule: Sendable {
     /// The collector came back.
     /// - Returns: false when its worker had been given up: its values are void and the worker must end.
     public mutating func finish(
-        _ index: Int, worker: UInt64, monotonicNanoseconds: UInt64, error: CollectorError?
+        _ index: Int, worker: UInt64, monotonicNanoseconds: UInt64, error: CollectorError?,
+        malformedLines: UInt64 = 0
     ) -> Bool {
+        entries[index].malformedLines = malformedLines
         switch entries[index].state {
         case .running(worker, let since):
             entries[index].state = .idle
