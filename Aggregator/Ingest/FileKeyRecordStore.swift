@@ -15,7 +15,7 @@ package struct IngestFileError: Error, CustomStringConvertible {
 /// `tenants/<tenant>/keys/<agent>/<day>`: the key batches of one agent that arrived on one day (since 1970).
 ///
 /// A file is a sequence of frames: u32 length (LE), payload, BLAKE2b-128 of the payload. A torn last frame
-/// is cut off before the next one is appended. An agent makes about 24 keys a day of some 400 bytes each, so
+/// is cut off before the next one is appended; nothing is fsynced, see ``KeyRecordStore``. An agent makes about 24 keys a day of some 400 bytes each, so
 /// the index of one agent, kept for the ``agentsIndexedMax`` used last, is small.
 package final class FileKeyRecordStore: KeyRecordStore {
     package static let agentsIndexedMax = 4096
@@ -173,7 +173,7 @@ package final class FileKeyRecordStore: KeyRecordStore {
         guard ftruncate(descriptor, off_t(offset)) == 0 else {
             throw IngestFileError(call: "ftruncate", path: path, code: errno)
         }
-        guard pwrite(descriptor, frame, frame.count, off_t(offset)) == frame.count, fsync(descriptor) == 0 else {
+        guard pwrite(descriptor, frame, frame.count, off_t(offset)) == frame.count else {
             throw IngestFileError(call: "pwrite", path: path, code: errno)
         }
     }

@@ -54,6 +54,14 @@ package struct IngestCommit: Sendable {
         package var isQuarantined: Bool
 
         package var key: BatchKey { header.key }
+        /// About what the block takes in memory: the body and what is decoded of it.
+        package var memoryBytes: Int {
+            switch content {
+            case .metrics(_, let samples): body.count + 8 * samples.sampleCount + 256
+            case .events(let events): body.count + 512 * events.count + 256
+            case .findings: body.count + 256
+            }
+        }
 
         package init(
             agent: AgentID, header: BatchHeader, body: [UInt8], content: Content, receivedAt: Timestamp,

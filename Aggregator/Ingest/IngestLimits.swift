@@ -26,7 +26,7 @@ package enum IngestLimits {
     package static let challengeMillisecondsMax: Int64 = 600_000
     /// Acknowledgements are combined over at most this.
     package static let acknowledgementDelayMilliseconds: Int64 = 250
-    /// One commit: what exceeds it waits for the next.
+    /// One commit, in memory (decoded samples included): what exceeds it is dropped, unacknowledged.
     package static let commitBlocksMax = 4096
     package static let commitBytesMax = 32 * 1024 * 1024
     /// Agents that one tenant's ingest keeps state for; messages of further ones are refused.

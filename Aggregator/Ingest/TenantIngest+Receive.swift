@@ -15,7 +15,7 @@ extension TenantIngest {
         switch message.content {
         case .block(let block):
             seen(agent, now)
-            receive(block, sizeBytes: message.sizeBytes, agent, now)
+            receive(block, agent, now)
         case .table(let table):
             seen(agent, now)
             receive(table, agent, now)
@@ -114,7 +114,7 @@ extension TenantIngest {
         return lane
     }
 
-    private func receive(_ block: IngestCommit.Block, sizeBytes: Int, _ agent: AgentIngest, _ now: Timestamp) {
+    func receive(_ block: IngestCommit.Block, _ agent: AgentIngest, _ now: Timestamp) {
         let header = block.header
         guard let lane = laneOfNews(header, agent, now) else { return }
         if lane.state.closedFrom > 0, header.sequence >= lane.state.closedFrom {
@@ -129,7 +129,7 @@ extension TenantIngest {
         if case .metrics(let tables, let samples) = block.content {
             let missing = tables.filter { agent.tables[$0] == nil }
             if !missing.isEmpty {
-                return wait(block, missing: missing, sizeBytes: sizeBytes, agent, now)
+                return wait(block, missing: missing, agent, now)
             }
             let seriesCount = tables.reduce(0) { $0 + UInt64(agent.tables[$1] ?? 0) }
             let highest = samples.groups.compactMap { $0.series.last }.max() ?? 0
@@ -154,7 +154,7 @@ extension TenantIngest {
         var accepted = block
         accepted.isQuarantined = isQuarantined
         pending.blocks.append(accepted)
-        pendingBytes += sizeBytes
+        pendingBytes += block.memoryBytes
         statistics.accepted += 1
         changed(lane, agent, header.sequence, now)
     }

@@ -18,12 +18,13 @@ extension TenantIngest {
     }
 
     func wait(
-        _ block: IngestCommit.Block, missing: [TableHash], sizeBytes: Int, _ agent: AgentIngest, _ now: Timestamp
+        _ block: IngestCommit.Block, missing: [TableHash], _ agent: AgentIngest, _ now: Timestamp
     ) {
         var isWanted = false
         for hash in missing where agent.wantedTables.want(hash, now: now) { isWanted = true }
         if isWanted { scheduleAcknowledgement(of: agent, now) }
         guard !waiting.contains(where: { $0.block.agent == block.agent && $0.block.key == block.key }) else { return }
+        let sizeBytes = block.memoryBytes
         while waitingBytes + sizeBytes > IngestLimits.waitingBytesMax, !waiting.isEmpty {
             dropFirstWaiting()
         }
@@ -50,12 +51,7 @@ extension TenantIngest {
         waiting.removeAll { $0.block.agent == id && $0.missing.allSatisfy { agent.tables[$0] != nil } }
         for entry in ready {
             waitingBytes -= entry.sizeBytes
-            statistics.received -= 1
-            receive(
-                OpenedMessage(
-                    tenant: tenant, agent: id, receivedAt: entry.block.receivedAt, sizeBytes: entry.sizeBytes,
-                    content: .block(entry.block)),
-                now: now)
+            receive(entry.block, agent, now)
         }
     }
 }

@@ -6,7 +6,7 @@ package import Telemetry
 /// A synchronous state machine without I/O but for reading the store at the start (and, rarely, a count).
 /// **Thread rule**: everything on it is called from the tenant's writer thread, which runs
 ///
-///     for message in queue.pop(…) { ingest.receive(message, now: now) }
+///     while !ingest.isFull, let message = queue.pop() { ingest.receive(message, now: now) }
 ///     if let commit = ingest.prepareCommit(now: now) {
 ///         do { try store.commit(commit, of: tenant); ingest.committed(commit.number) }
 ///         catch { ingest.failed(commit.number) }
