@@ -1,0 +1,154 @@
+import Synchronization
+import Telemetry
+
+/// The level-0 blocks of one tenant as queries and the compactor see them: a list per agent, oldest first.
+///
+/// Every block that is on disk and not yet compacted is listed (about 150 B each). Beside that the newest blocks
+/// keep their compressed body (``StoreLimits/headBodyBytesMax``) and the newest of all their decoded samples
+/// (``StoreLimits/headDecodedBytesMax``); what is not kept is read from disk when asked for. So the memory of the
+/// head has a fixed bound apart from the list, and appending costs O(1) per block whatever it holds.
+final class Head: Sendable {
+    struct Block: Sendable {
+        let id: Int64
+        /// Samples' time, corrected by `shift`.
+        let first: Int64
+        let last: Int64
+        /// Milliseconds to add to its timestamps: it came out of quarantine.
+        let shift: Int64
+        let records: UInt32
+        let receivedAt: Int64
+        let bodyBytes: Int
+        var body: [UInt8]?
+        /// With the table set known, as the opener decoded it; not shifted.
+        var decoded: DecodedBlock?
+    }
+
+    struct DecodedBlock: Sendable {
+        let tables: [TableHash]
+        let samples: MetricBatch
+        var bytes: Int { samples.groups.reduce(0) { $0 + $1.values.count * 8 + $1.series.count * 4 + 64 } }
+    }
+
+    private struct State {
+        var agents: [AgentNumber: [Block]] = [:]
+        var decodedOrder = EvictionQueue()
+        var bodyOrder = EvictionQueue()
+        var blockCount = 0
+    }
+
+    private let state = Mutex(State())
+    private let decodedBytesMax: Int
+    private let bodyBytesMax: Int
+
+    init(
+        decodedBytesMax: Int = StoreLimits.headDecodedBytesMax, bodyBytesMax: Int = StoreLimits.headBodyBytesMax
+    ) {
+        self.decodedBytesMax = decodedBytesMax
+        self.bodyBytesMax = bodyBytesMax
+    }
+
+    /// Blocks of one commit, in its order.
+    func append(_ blocks: [(agent: AgentNumber, block: Block)]) {
+        state.withLock { state in
+            for (agent, block) in blocks {
+                state.agents[agent, default: []].append(block)
+                state.blockCount += 1
+                if let decoded = block.decoded { state.decodedOrder.push(agent, block.id, decoded.bytes) }
+                if let body = block.body { state.bodyOrder.push(agent, block.id, body.count) }
+            }
+            while state.decodedOrder.bytes > decodedBytesMax, let oldest = state.decodedOrder.pop() {
+                Self.update(&state, oldest) { $0.decoded = nil }
+            }
+            while state.bodyOrder.bytes > bodyBytesMax, let oldest = state.bodyOrder.pop() {
+                Self.update(&state, oldest) { $0.body = nil }
+            }
+        }
+    }
+
+    private static func update(
+        _ state: inout State, _ place: (agent: AgentNumber, id: Int64), _ body: (inout Block) -> Void
+    ) {
+        guard var blocks = state.agents.removeValue(forKey: place.agent) else { return }
+        if let index = index(of: place.id, in: blocks) { body(&blocks[index]) }
+        state.agents[place.agent] = blocks
+    }
+
+    private static func index(of id: Int64, in blocks: [Block]) -> Int? {
+        var low = 0
+        var high = blocks.count
+        while low < high {
+            let middle = (low + high) / 2
+            if blocks[middle].id < id { low = middle + 1 } else { high = middle }
+        }
+        return low < blocks.count && blocks[low].id == id ? low : nil
+    }
+
+    /// An agent's blocks, oldest first.
+    func blocks(of agent: AgentNumber) -> [Block] { state.withLock { $0.agents[agent] ?? [] } }
+
+    func allIDs() -> [Int64] { state.withLock { $0.agents.values.flatMap { $0.map(\.id) } } }
+
+    /// Takes out compacted blocks.
+    func remove(_ ids: Set<Int64>, of agent: AgentNumber) {
+        state.withLock { state in
+            guard var blocks = state.agents.removeValue(forKey: agent) else { return }
+            let before = blocks.count
+            blocks.removeAll { ids.contains($0.id) }
+            state.blockCount -= before - blocks.count
+            if !blocks.isEmpty { state.agents[agent] = blocks }
+        }
+    }
+
+    struct Summary: Sendable {
+        let agent: AgentNumber
+        let blocks: Int
+        let records: Int
+        /// When the oldest was received.
+        let oldestReceivedAt: Int64
+    }
+    /// For the compactor's choice. O(agents).
+    func summaries() -> [Summary] {
+        state.withLock { state in
+            state.agents.map { agent, blocks in
+                Summary(
+                    agent: agent, blocks: blocks.count, records: blocks.count * Int(blocks.first?.records ?? 0),
+                    oldestReceivedAt: blocks.first?.receivedAt ?? .max)
+            }
+        }
+    }
+
+    struct Size: Sendable {
+        var blocks = 0
+        var bodyBytes = 0
+        var decodedBytes = 0
+    }
+    var size: Size {
+        state.withLock {
+            Size(blocks: $0.blockCount, bodyBytes: $0.bodyOrder.bytes, decodedBytes: $0.decodedOrder.bytes)
+        }
+    }
+}
+
+/// What was added first goes first. Entries of blocks that are gone meanwhile pass through harmlessly; they are
+/// still counted until then, so the bound holds.
+private struct EvictionQueue: Sendable {
+    private var entries: [(agent: AgentNumber, id: Int64, bytes: Int)] = []
+    private var head = 0
+    private(set) var bytes = 0
+
+    mutating func push(_ agent: AgentNumber, _ id: Int64, _ size: Int) {
+        entries.append((agent, id, size))
+        bytes += size
+    }
+    mutating func pop() -> (agent: AgentNumber, id: Int64)? {
+        guard head < entries.count else { return nil }
+        let entry = entries[head]
+        head += 1
+        bytes -= entry.bytes
+        if head > 1024, head > entries.count / 2 {
+            entries.removeFirst(head)
+            head = 0
+        }
+        return (entry.agent, entry.id)
+    }
+}

@@ -1,0 +1,214 @@
+import Telemetry
+
+/// The columns and postings behind ``SeriesIndex``; its lock guards them.
+struct SeriesIndexState: Sendable {
+    static let hourMilliseconds: Int64 = 3_600_000
+    private(set) var symbols = SymbolTable()
+    private(set) var ids: [UInt32] = []
+    private(set) var firsts: [Int64] = []
+    private(set) var lasts: [Int64] = []
+    private var agents: [AgentNumber] = []
+    private var types: [UInt8] = []
+    private var labelEnds: [UInt32] = []
+    private var packed: [PackedLabel] = []
+    private var byHash: [Int: UInt32] = [:]
+    private var postings: [PackedLabel: [UInt32]] = [:]
+    private var valuesByName: [UInt32: [UInt32]] = [:]
+    private var nextID: UInt32 = 1
+    private var savedSymbols = 0
+    private var dirty = Set<UInt32>()
+
+    static func position(of id: UInt32, in ids: [UInt32]) -> Int? {
+        guard let first = ids.first, id >= first else { return nil }
+        // Without holes the position is the distance from the first; with holes it is below that.
+        var low = 0
+        var high = min(ids.count - 1, Int(id - first))
+        while low <= high {
+            let middle = ids[high] == id ? high : (low + high) / 2
+            if ids[middle] == id { return middle }
+            if ids[middle] < id { low = middle + 1 } else { high = middle - 1 }
+        }
+        return nil
+    }
+
+    private func span(_ position: Int) -> Range<Int> {
+        (position == 0 ? 0 : Int(labelEnds[position - 1]))..<Int(labelEnds[position])
+    }
+
+    func labels(of id: SeriesID, _ body: (PackedLabel) -> Void) {
+        guard let position = Self.position(of: id.rawValue, in: ids) else { return }
+        for index in span(position) { body(packed[index]) }
+    }
+
+    func entry(_ id: SeriesID) -> SeriesIndex.Entry? {
+        guard let position = Self.position(of: id.rawValue, in: ids) else { return nil }
+        let labels = packed[span(position)].map { Label(symbols[$0.name], symbols[$0.value]) }
+        return SeriesIndex.Entry(
+            id: id, agent: agents[position],
+            descriptor: SeriesDescriptor(
+                key: SeriesKey(labels: labels), type: MetricType(rawValue: types[position]) ?? .unknown),
+            first: Timestamp(milliseconds: firsts[position]), last: Timestamp(milliseconds: lasts[position]))
+    }
+
+    // MARK: Registration
+
+    func find(_ key: SeriesKey) -> SeriesID? {
+        var labels: [PackedLabel] = []
+        labels.reserveCapacity(key.labels.count)
+        for label in key.labels {
+            guard let name = symbols.number(of: label.name), let value = symbols.number(of: label.value) else {
+                return nil
+            }
+            labels.append(PackedLabel(name: name, value: value))
+        }
+        var slot = labels.hashValue
+        while let id = byHash[slot] {
+            if let position = Self.position(of: id, in: ids), packed[span(position)].elementsEqual(labels) {
+                return SeriesID(id)
+            }
+            slot = slot &+ 1
+        }
+        return nil
+    }
+
+    mutating func add(_ key: SeriesKey, _ type: MetricType, agent: AgentNumber) -> SeriesID {
+        if let known = find(key) { return known }
+        let id = nextID
+        append(id: id, key, type, agent: agent, first: .max, last: .min)
+        dirty.insert(id)
+        return SeriesID(id)
+    }
+
+    mutating func restore(
+        id: SeriesID, _ key: SeriesKey, _ type: MetricType, agent: AgentNumber, first: Timestamp, last: Timestamp
+    ) {
+        guard Self.position(of: id.rawValue, in: ids) == nil, find(key) == nil else { return }
+        append(id: id.rawValue, key, type, agent: agent, first: first.milliseconds, last: last.milliseconds)
+    }
+
+    private mutating func append(
+        id: UInt32, _ key: SeriesKey, _ type: MetricType, agent: AgentNumber, first: Int64, last: Int64
+    ) {
+        let labels = key.labels.map { PackedLabel(name: symbols.intern($0.name), value: symbols.intern($0.value)) }
+        precondition(ids.last.map { $0 < id } ?? true, "series ids ascend: \(id) after \(ids.last ?? 0)")
+        ids.append(id)
+        agents.append(agent)
+        types.append(type.rawValue)
+        firsts.append(first)
+        lasts.append(last)
+        packed.append(contentsOf: labels)
+        labelEnds.append(UInt32(packed.count))
+        link(id, labels)
+        nextID = id + 1
+    }
+
+    private mutating func link(_ id: UInt32, _ labels: [PackedLabel]) {
+        var slot = labels.hashValue
+        while byHash[slot] != nil { slot = slot &+ 1 }
+        byHash[slot] = id
+        for label in labels {
+            if postings[label] == nil { valuesByName[label.name, default: []].append(label.value) }
+            postings[label, default: []].append(id)
+        }
+    }
+
+    mutating func touch(_ touched: [SeriesID], _ range: ClosedRange<Timestamp>) {
+        let first = Self.hourStart(range.lowerBound.milliseconds)
+        let last = Self.hourStart(range.upperBound.milliseconds).addingReportingOverflow(Self.hourMilliseconds - 1)
+        for id in touched {
+            guard let position = Self.position(of: id.rawValue, in: ids) else { continue }
+            guard first < firsts[position] || last.partialValue > lasts[position] else { continue }
+            firsts[position] = min(firsts[position], first)
+            lasts[position] = max(lasts[position], last.overflow ? .max : last.partialValue)
+            dirty.insert(id.rawValue)
+        }
+    }
+
+    func ids(of agent: AgentNumber) -> [SeriesID] {
+        agents.indices.filter { agents[$0] == agent }.map { SeriesID(ids[$0]) }
+    }
+
+    static func hourStart(_ milliseconds: Int64) -> Int64 {
+        let rest = milliseconds % hourMilliseconds
+        let (start, overflow) = milliseconds.subtractingReportingOverflow(rest < 0 ? rest + hourMilliseconds : rest)
+        return overflow ? .min : start
+    }
+
+    // MARK: Removal
+
+    mutating func removeAll(endedBefore time: Int64) -> [SeriesID] {
+        let removed = ids.indices.filter { lasts[$0] < time }.map { SeriesID(ids[$0]) }
+        guard !removed.isEmpty else { return [] }
+        var fresh = SeriesIndexState()
+        // Symbols keep their numbers, since rows on disk name them.
+        fresh.symbols = symbols
+        for position in ids.indices where lasts[position] >= time {
+            fresh.ids.append(ids[position])
+            fresh.agents.append(agents[position])
+            fresh.types.append(types[position])
+            fresh.firsts.append(firsts[position])
+            fresh.lasts.append(lasts[position])
+            let labels = Array(packed[span(position)])
+            fresh.packed.append(contentsOf: labels)
+            fresh.labelEnds.append(UInt32(fresh.packed.count))
+            fresh.link(ids[position], labels)
+        }
+        fresh.nextID = nextID
+        fresh.savedSymbols = savedSymbols
+        fresh.dirty = dirty.subtracting(removed.map(\.rawValue))
+        self = fresh
+        return removed
+    }
+
+    // MARK: Lookup
+
+    func postings(for matcher: LabelMatcher) -> MatchedPostings {
+        let acceptsAbsent = matcher.isSatisfied(by: "")
+        guard let name = symbols.number(of: matcher.name), let values = valuesByName[name] else {
+            return MatchedPostings(lists: [], isNegated: acceptsAbsent)
+        }
+        if !acceptsAbsent, let candidates = matcher.candidateValues {
+            let lists = candidates.compactMap { value in
+                symbols.number(of: value).flatMap { postings[PackedLabel(name: name, value: $0)] }
+            }
+            return MatchedPostings(lists: lists, isNegated: false)
+        }
+        // A matcher that an absent label satisfies is applied by removing the series that fail it.
+        let lists = values.filter { matcher.isSatisfied(by: symbols[$0]) != acceptsAbsent }
+            .compactMap { postings[PackedLabel(name: name, value: $0)] }
+        return MatchedPostings(lists: lists, isNegated: acceptsAbsent)
+    }
+
+    // MARK: Saving
+
+    mutating func takeUnsaved() -> UnsavedIndex {
+        var unsaved = UnsavedIndex()
+        unsaved.symbolBase = savedSymbols
+        unsaved.symbols = symbols.texts[savedSymbols...].enumerated().map {
+            (UInt32(savedSymbols + $0.offset), $0.element)
+        }
+        savedSymbols = symbols.texts.count
+        for id in dirty.sorted() {
+            guard let position = Self.position(of: id, in: ids) else { continue }
+            unsaved.rows.append(
+                UnsavedIndex.Row(
+                    id: id, agent: agents[position], type: MetricType(rawValue: types[position]) ?? .unknown,
+                    first: firsts[position], last: lasts[position], labels: Array(packed[span(position)])))
+        }
+        dirty.removeAll()
+        return unsaved
+    }
+
+    mutating func markUnsaved(_ id: SeriesID) { dirty.insert(id.rawValue) }
+
+    mutating func returnUnsaved(_ unsaved: UnsavedIndex) {
+        savedSymbols = min(savedSymbols, unsaved.symbolBase)
+        dirty.formUnion(unsaved.rows.map(\.id))
+    }
+
+    /// Symbols as read from disk, in the order of their numbers; those count as saved.
+    mutating func restoreSymbols(_ texts: [String]) {
+        for text in texts { _ = symbols.intern(text) }
+        savedSymbols = symbols.texts.count
+    }
+}

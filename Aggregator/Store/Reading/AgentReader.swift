@@ -1,0 +1,151 @@
+import SQLite
+import Telemetry
+
+/// Reads one agent's samples over head, level 0 and level 1.
+///
+/// The list of level-0 blocks is taken first, the chunk groups after it: a block that is merged meanwhile is then
+/// found in both (and merged away by time), never in neither. Holds no lock and no transaction between calls.
+///
+/// Memory: the agent's decoded level-0 blocks in range (a few minutes of its series, 8 B per sample), and chunk
+/// bodies up to ``chunkBytesMax``.
+final class AgentReader {
+    static let chunkBytesMax = 64 << 20
+
+    let agent: AgentNumber
+    private let store: TenantStore
+    private let range: ClosedRange<Int64>
+    private var blocks: [(tables: TableSet, samples: MetricBatch, shift: Int64)]?
+    private var rows: [(day: Int64, row: DayFile.Row)]?
+    private var chunks: [ChunkKey: StoredChunk] = [:]
+    private var chunkBytes = 0
+    private var damaged = Set<ChunkKey>()
+
+    private struct ChunkKey: Hashable {
+        let day: Int64
+        let id: Int64
+    }
+
+    init(_ store: TenantStore, _ agent: AgentNumber, _ range: ClosedRange<Timestamp>) {
+        self.store = store
+        self.agent = agent
+        self.range = range.lowerBound.milliseconds...range.upperBound.milliseconds
+    }
+
+    /// - Returns: the series' samples in range, settled; empty when there are none.
+    func samples(of id: SeriesID) throws -> SampleRun {
+        let blocks = try openBlocks()
+        var run = SampleRun()
+        // A group may be merged away between listing and reading; then the list is read again.
+        for _ in 0..<3 {
+            run.removeAll()
+            if try appendChunks(of: id, to: &run) { break }
+            rows = nil
+        }
+        for block in blocks {
+            guard let number = block.tables.number(of: id) else { continue }
+            for group in block.samples.groups { append(group, number, block.shift, to: &run) }
+        }
+        run.settle()
+        run.clip(to: range)
+        return run
+    }
+
+    private func append(_ group: MetricBatch.Group, _ number: UInt32, _ shift: Int64, to run: inout SampleRun) {
+        var low = 0
+        var high = group.series.count
+        while low < high {
+            let middle = (low + high) / 2
+            if group.series[middle] < number { low = middle + 1 } else { high = middle }
+        }
+        guard low < group.series.count, group.series[low] == number else { return }
+        let count = group.timestamps.count
+        run.append(group.timestamps[...], group.values[low * count..<(low + 1) * count], shift: shift)
+    }
+
+    // MARK: Level 0
+
+    private func openBlocks() throws -> [(tables: TableSet, samples: MetricBatch, shift: Int64)] {
+        if let blocks { return blocks }
+        var opened: [(tables: TableSet, samples: MetricBatch, shift: Int64)] = []
+        for block in store.head.blocks(of: agent)
+        where block.first <= range.upperBound && block.last >= range.lowerBound {
+            if let (tables, samples) = try store.decoded(block, of: agent) {
+                opened.append((tables, samples, block.shift))
+            }
+        }
+        blocks = opened
+        return opened
+    }
+
+    // MARK: Level 1
+
+    /// - Returns: false when a listed group is gone.
+    private func appendChunks(of id: SeriesID, to run: inout SampleRun) throws -> Bool {
+        for (day, row) in try openRows() where row.low <= id.rawValue && row.high >= id.rawValue {
+            let key = ChunkKey(day: day, id: row.id)
+            guard !damaged.contains(key) else { continue }
+            var chunk = chunks[key]
+            if chunk == nil {
+                guard let body = try body(day, row.id) else { return false }
+                chunk = open(body, key)
+            }
+            guard let chunk else { continue }
+            do {
+                try chunk.append(id.rawValue, to: &run)
+            } catch {
+                markDamaged(key, "\(error)")
+            }
+        }
+        return true
+    }
+
+    private func open(_ body: [UInt8], _ key: ChunkKey) -> StoredChunk? {
+        do {
+            let chunk = try StoredChunk(body)
+            if chunkBytes + chunk.bytes > Self.chunkBytesMax {
+                chunks.removeAll(keepingCapacity: true)
+                chunkBytes = 0
+            }
+            chunks[key] = chunk
+            chunkBytes += chunk.bytes
+            return chunk
+        } catch {
+            markDamaged(key, "\(error)")
+            return nil
+        }
+    }
+
+    private func markDamaged(_ key: ChunkKey, _ finding: String) {
+        guard damaged.insert(key).inserted else { return }
+        store.report(DayFiles.name(key.day), "chunk group \(key.id): \(finding)", "its samples are left out")
+    }
+
+    private func body(_ day: Int64, _ id: Int64) throws -> [UInt8]? {
+        var found: [UInt8]?
+        // A damaged day file is set aside and costs that day.
+        do {
+            try store.onDay(day, creating: false) { found = try $0.body(of: id) }
+        } catch let error as SQLiteError where error.isDamage {
+            return nil
+        }
+        return found
+    }
+
+    private func openRows() throws -> [(day: Int64, row: DayFile.Row)] {
+        if let rows { return rows }
+        var found: [(day: Int64, row: DayFile.Row)] = []
+        let days = CivilDay.day(of: range.lowerBound)...CivilDay.day(of: range.upperBound)
+        for day in store.days.days(in: days) {
+            do {
+                try store.onDay(day, creating: false) { file in
+                    for row in try file.rows(of: agent)
+                    where row.first <= range.upperBound && row.last >= range.lowerBound { found.append((day, row)) }
+                }
+            } catch let error as SQLiteError where error.isDamage {
+                continue
+            }
+        }
+        rows = found
+        return found
+    }
+}

@@ -1,0 +1,40 @@
+package import Telemetry
+
+/// How one aggregator keeps its tenants' data.
+package struct StoreConfiguration: Sendable {
+    /// `metrics_retention_days` (400, 1...36500): day files older than this are deleted.
+    package var metricsRetentionDays: Int
+    /// `events_retention_days` (400, 1...36500): events that happened before are deleted.
+    package var eventsRetentionDays: Int
+    /// `series_max` (2,000,000): per tenant; samples of further series are dropped and counted.
+    package var seriesMax: Int
+    /// Age at which an agent's level-0 blocks are merged, milliseconds (300,000).
+    package var levelZeroMillisecondsMax: Int64
+    /// Bounds of the head, see ``StoreLimits``.
+    package var headDecodedBytesMax: Int
+    package var headBodyBytesMax: Int
+
+    package init(
+        metricsRetentionDays: Int = 400, eventsRetentionDays: Int = 400, seriesMax: Int = StoreLimits.seriesMax,
+        levelZeroMillisecondsMax: Int64 = StoreLimits.levelZeroMillisecondsMax,
+        headDecodedBytesMax: Int = StoreLimits.headDecodedBytesMax, headBodyBytesMax: Int = StoreLimits.headBodyBytesMax
+    ) {
+        self.metricsRetentionDays = metricsRetentionDays
+        self.eventsRetentionDays = eventsRetentionDays
+        self.seriesMax = seriesMax
+        self.levelZeroMillisecondsMax = levelZeroMillisecondsMax
+        self.headDecodedBytesMax = headDecodedBytesMax
+        self.headBodyBytesMax = headBodyBytesMax
+    }
+}
+
+/// A file that was set aside, or a part of one that could not be read.
+package struct DamageReport: Hashable, Sendable {
+    package let at: Timestamp
+    /// The file's name within the tenant's directory.
+    package let file: String
+    /// What was found.
+    package let finding: String
+    /// What it costs, in words.
+    package let consequence: String
+}

@@ -1,0 +1,88 @@
+package import Ingest
+package import RuntimeSupport
+import Synchronization
+package import Telemetry
+import WireFormat
+
+/// The tenants' stores under one data directory: `<root>/tenants/<tenant>/`. There is no call across tenants.
+package final class StoreDirectory: IngestStore, Sendable {
+    package let root: String
+    package let configuration: StoreConfiguration
+    package let metrics: OwnMetrics
+    private let time: any TimeSource
+    private let agentLabels: @Sendable (TenantID, AgentID) -> [Label]
+    private let open = Mutex<[TenantID: TenantStore]>([:])
+
+    /// - Parameter agentLabels: what an agent's certificate adds to its series (`job`, `region`, `site`); `instance`
+    ///   is always the agent's name. Asked once per series table.
+    package init(
+        root: String, configuration: StoreConfiguration = StoreConfiguration(), time: any TimeSource,
+        metrics: OwnMetrics = OwnMetrics(),
+        agentLabels: @escaping @Sendable (TenantID, AgentID) -> [Label] = { _, _ in [] }
+    ) {
+        self.root = root
+        self.configuration = configuration
+        self.time = time
+        self.metrics = metrics
+        self.agentLabels = agentLabels
+    }
+
+    /// Opens a tenant's store, or makes it. The same object until ``closeAll()``.
+    package func tenant(_ tenant: TenantID) throws -> TenantStore {
+        try open.withLock { stores in
+            if let known = stores[tenant] { return known }
+            let labels = agentLabels
+            let store = try TenantStore(
+                tenant: tenant, directory: directory(of: tenant), configuration: configuration, time: time,
+                metrics: metrics, agentLabels: { labels(tenant, $0) })
+            stores[tenant] = store
+            return store
+        }
+    }
+
+    /// The tenants that have a directory, whether open or not, ascending.
+    package func tenants() -> [TenantID] {
+        StoreFiles.names(in: "\(root)/tenants").compactMap { TenantID(rawValue: $0) }.sorted()
+    }
+
+    /// One round of background work over the tenants that are open, a step for each, so that none waits for another.
+    /// - Returns: whether any step did work; then call again soon.
+    package func compactRound(budgetSamples: Int = StoreLimits.compactionSamplesMax) throws -> Bool {
+        var didWork = false
+        for store in opened { if try store.compactStep(budgetSamples: budgetSamples).didWork { didWork = true } }
+        return didWork
+    }
+
+    /// Retention and shrinking, for every open tenant; every few minutes.
+    package func maintain() throws {
+        for store in opened { try store.maintain() }
+    }
+
+    private var opened: [TenantStore] { open.withLock { $0.sorted { $0.key < $1.key }.map(\.value) } }
+
+    package func closeAll() {
+        let all = open.withLock { stores in
+            defer { stores.removeAll() }
+            return stores.values.map { $0 }
+        }
+        for store in all { store.close() }
+    }
+
+    private func directory(of tenant: TenantID) -> String { "\(root)/tenants/\(tenant.rawValue)" }
+
+    // MARK: IngestStore
+
+    package func loadIngest(of tenant: TenantID) throws -> IngestSnapshot { try self.tenant(tenant).ingestSnapshot() }
+
+    package func commit(_ commit: IngestCommit, of tenant: TenantID) throws {
+        let store = try self.tenant(tenant)
+        do {
+            try store.commit(commit)
+        } catch let error as StoreError where error.code == .damaged {
+            // Opening again sets the damaged file aside; the commit may come again then. Whoever still reads keeps
+            // the old store alive, on the file that was moved.
+            open.withLock { $0[tenant] = nil }
+            throw error
+        }
+    }
+}

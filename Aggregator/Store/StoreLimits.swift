@@ -1,0 +1,32 @@
+/// Bounds of one tenant's store; what happens at each stands beside it.
+package enum StoreLimits {
+    /// Blocks that the head keeps decoded, bytes; the oldest fall back to their compressed body.
+    package static let headDecodedBytesMax = 32 << 20
+    /// Compressed bodies that the head keeps in memory; the oldest are read from disk when asked for.
+    package static let headBodyBytesMax = 64 << 20
+    /// An agent's blocks older than this are merged into chunk groups.
+    package static let levelZeroMillisecondsMax: Int64 = 300_000
+    /// An agent with more level-0 blocks than this is merged early.
+    package static let levelZeroBlocksMax = 512
+    /// What one compaction step takes of one agent, samples (16 bytes each while merging).
+    package static let compactionSamplesMax = 8_000_000
+    /// Series per chunk group: what a query for one series reads and inflates at most.
+    package static let chunkGroupSeriesMax = 1024
+    /// The window of a chunk group.
+    package static let windowMilliseconds: Int64 = 7_200_000
+    package static let dayMilliseconds: Int64 = 86_400_000
+    /// Groups of one agent and window before they are merged into one although the window is still open.
+    package static let partsMax = 24
+    /// After a window's end its parts are merged into one group.
+    package static let windowGraceMilliseconds: Int64 = 900_000
+    /// Quarantined blocks; beyond it the oldest are dropped and become a gap.
+    package static let quarantineBytesMax = 64 << 20
+    /// Day files open at once; the least recently used is closed.
+    package static let openDaysMax = 40
+    /// Series per tenant; batches that would pass it wait for room (see ``SeriesIndex``).
+    package static let seriesMax = 2_000_000
+    /// Gaps kept per tenant; the oldest go first.
+    package static let gapsMax = 10_000
+    /// Free pages given back per maintenance step.
+    package static let vacuumPagesMax = 2048
+}

@@ -1,0 +1,237 @@
+import RuntimeSupport
+import SQLite
+import Synchronization
+import Telemetry
+import WireFormat
+
+extension TenantStore {
+    package struct CompactionResult: Sendable {
+        /// Samples written into chunk groups.
+        package var samples = 0
+        package var events = 0
+        /// Whether there was something to do; then there may be more.
+        package var didWork = false
+    }
+
+    /// One bounded piece of background work: level-0 events to `events.sqlite`, else the level-0 blocks of one agent
+    /// to chunk groups, else the parts of one closed window into one. Never waits for readers or for commits; holds
+    /// up commits for the deletion of the merged rows only (some milliseconds).
+    ///
+    /// Crash-safe: the receiving file notes the rows it holds in the transaction that stores them.
+    /// - Parameter isDraining: also merges what is not old enough yet.
+    package func compactStep(
+        budgetSamples: Int = StoreLimits.compactionSamplesMax, isDraining: Bool = false
+    ) throws -> CompactionResult {
+        try throwing {
+            let moved = try moveEvents(isDraining: isDraining)
+            if moved > 0 { return CompactionResult(events: moved, didWork: true) }
+            if let agent = nextAgent(isDraining: isDraining) {
+                return CompactionResult(samples: try compact(agent, budgetSamples), didWork: true)
+            }
+            if let window = nextWindow(isDraining: isDraining) {
+                return CompactionResult(samples: try mergeParts(window), didWork: true)
+            }
+            return CompactionResult()
+        }
+    }
+
+    /// The agent whose blocks wait longest, among those that are due.
+    private func nextAgent(isDraining: Bool) -> AgentNumber? {
+        let now = time.now.milliseconds
+        let isCrowded = head.size.bodyBytes > configuration.headBodyBytesMax * 3 / 4
+        let due = head.summaries().filter { summary in
+            isDraining || isCrowded || summary.blocks > StoreLimits.levelZeroBlocksMax
+                || now &- summary.oldestReceivedAt >= configuration.levelZeroMillisecondsMax
+        }
+        return due.min { $0.oldestReceivedAt < $1.oldestReceivedAt }?.agent
+    }
+
+    /// Merges the oldest level-0 blocks of an agent.
+    /// - Returns: the samples written.
+    private func compact(_ agent: AgentNumber, _ budgetSamples: Int) throws -> Int {
+        var merge = BlockMerge()
+        var taken: [Head.Block] = []
+        var samples = 0
+        for block in head.blocks(of: agent) {
+            if samples > 0, samples + Int(block.records) > budgetSamples { break }
+            if let (tables, batch) = try decoded(block, of: agent) {
+                let skipped = alreadyMoved(block)
+                if skipped.isEmpty {
+                    merge.add(tables, batch, shift: block.shift)
+                } else {
+                    merge.add(tables, batch.dropping(days: skipped, shift: block.shift), shift: block.shift)
+                }
+                taken.append(block)
+                samples += batch.sampleCount
+            }
+        }
+        guard !taken.isEmpty else { return 0 }
+        try indexFile.save(index)
+        var windows: [WindowPlace: SeriesColumns] = [:]
+        let oldestDay = retentionDay
+        merge.forEachSeries { id, run in
+            WindowPlace.split(id, run, into: &windows) { $0.day >= oldestDay }
+        }
+        let written = try write(windows, of: agent, moved: taken)
+        try drop(taken, of: agent)
+        metrics.add("stagebox_store_compacted_samples_total", Double(written))
+        return written
+    }
+
+    /// The days of a block that a day file holds already, after a crash between two of them.
+    private func alreadyMoved(_ block: Head.Block) -> Set<Int64> {
+        var found = Set<Int64>()
+        for day in days.movedDays where days.moved(day).contains(block.id) { found.insert(day) }
+        return found
+    }
+
+    private func write(_ windows: [WindowPlace: SeriesColumns], of agent: AgentNumber, moved: [Head.Block]) throws
+        -> Int
+    {
+        let generation = state.withLock { $0.generation }
+        let ids = moved.map(\.id).sorted()
+        var written = 0
+        for (day, places) in Dictionary(grouping: windows.keys, by: \.day).sorted(by: { $0.key < $1.key }) {
+            var chunks: [DayFile.NewChunk] = []
+            for place in places.sorted() {
+                guard let columns = windows[place] else { continue }
+                chunks.append(try StoreCodec.chunk(columns, agent: agent, window: place.window))
+                written += columns.timestamps.count
+            }
+            try onDay(day, creating: true) { file in
+                try file.write(chunks, replacing: [], moved: ids, generation: generation)
+            }
+            days.noteMoved(ids, day)
+            for place in places { windowParts.note(day, agent, place.window, place.slice) }
+        }
+        return written
+    }
+
+    /// Takes merged rows out of level 0.
+    private func drop(_ blocks: [Head.Block], of agent: AgentNumber) throws {
+        let ids = blocks.map(\.id)
+        try ingest.use { database in
+            try database.transaction { try IngestFile.delete(ids, in: database) }
+        }
+        head.remove(Set(ids), of: agent)
+        try days.forgetMoved(ids)
+    }
+
+    /// The block's series and samples; nil, and the block set aside, when it does not decode.
+    func decoded(_ block: Head.Block, of agent: AgentNumber) throws -> (TableSet, MetricBatch)? {
+        do {
+            let content: Head.DecodedBlock
+            if let kept = block.decoded {
+                content = kept
+            } else if let body = try block.body ?? ingestReaders.use({ try IngestFile.body(of: block.id, in: $0) }) {
+                content = try StoreCodec.decodeMetrics(body)
+            } else {
+                return nil  // compacted meanwhile
+            }
+            guard let set = tables.set(agent, content.tables) else {
+                throw StoreError(.unknownTable, tenant: tenant, "block \(block.id) names a table that is not here")
+            }
+            return (set, content.samples)
+        } catch let error as SQLiteError {
+            throw error
+        } catch {
+            try setAside(block, of: agent, "\(error)")
+            return nil
+        }
+    }
+
+    /// A level-0 row that does not decode: kept as it is for inspection, listed nowhere, told as a gap.
+    private func setAside(_ block: Head.Block, of agent: AgentNumber, _ finding: String) throws {
+        report("ingest.sqlite", "block \(block.id): \(finding)", "the batch's \(block.records) samples are lost")
+        head.remove([block.id], of: agent)
+        try ingest.use { database in
+            try database.transaction {
+                try IngestFile.set(.damaged, shift: block.shift, of: block.id, in: database)
+            }
+        }
+    }
+
+    // MARK: Windows
+
+    /// Merges the parts of one window and slice into one group.
+    private func mergeParts(_ window: WindowParts.Key) throws -> Int {
+        var written = 0
+        try onDay(window.day, creating: false) { file in
+            let slice = UInt32(window.slice)
+            let rows = try file.rows(of: window.agent).filter {
+                $0.window == window.window && $0.low / UInt32(StoreLimits.chunkGroupSeriesMax) == slice
+            }
+            guard rows.count > 1 else { return }
+            var merge = BlockMerge()
+            var damaged: [Int64] = []
+            for row in rows {
+                guard let body = try file.body(of: row.id) else { continue }
+                if let columns = try? StoreCodec.decodeChunk(body) {
+                    merge.add(columns)
+                } else {
+                    damaged.append(row.id)
+                }
+            }
+            if !damaged.isEmpty {
+                report(
+                    DayFiles.name(window.day), "\(damaged.count) chunk groups do not decode", "their samples are lost")
+            }
+            var columns = SeriesColumns()
+            merge.forEachSeries { id, run in columns.append(id, run.timestamps[...], run.values[...]) }
+            let chunks =
+                columns.isEmpty
+                ? [] : [try StoreCodec.chunk(columns, agent: window.agent, window: window.window)]
+            try file.write(chunks, replacing: rows.map(\.id), moved: [], generation: [])
+            written = columns.timestamps.count
+        }
+        windowParts.forget(window)
+        metrics.add("stagebox_store_merged_samples_total", Double(written))
+        return written
+    }
+
+    private func nextWindow(isDraining: Bool) -> WindowParts.Key? {
+        let closedBefore = time.now.milliseconds &- StoreLimits.windowGraceMilliseconds
+        return windowParts.due { key, parts in
+            let end = WindowPlace(day: key.day, window: key.window, slice: 0).end
+            return parts > StoreLimits.partsMax || (parts > 1 && (isDraining || end <= closedBefore))
+        }
+    }
+
+    // MARK: Days
+
+    /// The oldest day that retention keeps.
+    var retentionDay: Int64 {
+        CivilDay.day(of: time.now.milliseconds) &- Int64(configuration.metricsRetentionDays)
+    }
+
+    /// Runs `body` on a day's file; a damaged file is set aside and reported, and the error thrown on.
+    func onDay(_ day: Int64, creating: Bool, _ body: (DayFile) throws -> Void) throws {
+        do {
+            if let file = try days.file(day, creating: creating) { try body(file) }
+        } catch let error as SQLiteError where error.isDamage {
+            try days.quarantine(day, now: time.now)
+            report(DayFiles.name(day), error.description, "the samples of that day are lost")
+            throw error
+        }
+    }
+}
+
+extension MetricBatch {
+    /// Without the samples of some days.
+    func dropping(days: Set<Int64>, shift: Int64) -> MetricBatch {
+        var kept = MetricBatch()
+        for group in groups {
+            let indices = group.timestamps.indices.filter {
+                !days.contains(CivilDay.day(of: group.timestamps[$0] &+ shift))
+            }
+            guard !indices.isEmpty else { continue }
+            let count = group.timestamps.count
+            kept.groups.append(
+                Group(
+                    timestamps: indices.map { group.timestamps[$0] }, series: group.series,
+                    values: group.series.indices.flatMap { series in indices.map { group.values[series * count + $0] } }
+                ))
+        }
+        return kept
+    }
+}

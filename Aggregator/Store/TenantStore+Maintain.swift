@@ -1,0 +1,148 @@
+package import Ingest
+import RuntimeSupport
+import SQLite
+import Synchronization
+package import Telemetry
+
+extension TenantStore {
+    /// Retention and shrinking; bounded work. Deletes day files, events, gaps and rows beyond retention, forgets
+    /// series that ended before it, gives free pages back and empties the WALs.
+    package func maintain() throws {
+        try throwing {
+            let now = time.now
+            let oldest = retentionDay
+            for day in days.remove(before: oldest) {
+                metrics.add("stagebox_store_days_expired_total")
+                windowParts.forget(before: day + 1)
+            }
+            let eventsOldest = now.advanced(
+                byMilliseconds: 0 &- Int64(configuration.eventsRetentionDays) &* StoreLimits.dayMilliseconds)
+            for _ in 0..<16 where try events.remove(before: eventsOldest) == 0 { break }
+            let cut = oldest &* StoreLimits.dayMilliseconds
+            try expireLevelZero(before: cut)
+            try expireGaps(before: cut)
+            try indexFile.remove(index.removeAll(endedBefore: Timestamp(milliseconds: cut)))
+            try indexFile.save(index)
+            try shrink()
+        }
+    }
+
+    /// Findings have no reader yet; metrics and quarantined rows normally leave long before.
+    private func expireLevelZero(before cut: Int64) throws {
+        try ingest.use { database in
+            try database.transaction {
+                let delete = try database.statement("DELETE FROM block WHERE last < ?1 AND (state > 0 OR kind = 4)")
+                try delete.bind(1, cut)
+                try delete.run()
+                let bytes =
+                    try database.integer("SELECT coalesce(sum(length(body)), 0) FROM block WHERE state = 1") ?? 0
+                state.withLock { $0.quarantineBytes = Int(bytes) }
+            }
+        }
+    }
+
+    private func expireGaps(before cut: Int64) throws {
+        let old = state.withLock { state -> [GapEntry] in
+            let old = state.gaps.filter { $0.gap.at.milliseconds < cut }
+            state.gaps.removeAll { $0.gap.at.milliseconds < cut }
+            return old
+        }
+        guard !old.isEmpty else { return }
+        try ingest.use { database in
+            try database.transaction { for entry in old { try IngestFile.remove(.gap, entry.key, in: database) } }
+        }
+    }
+
+    /// Gives free pages back to the file system.
+    package func shrink() throws {
+        try throwing {
+            try ingest.use { database in
+                if try database.freePageCount > 0 { try database.incrementalVacuum(pages: StoreLimits.vacuumPagesMax) }
+                try database.checkpoint(.truncate)
+            }
+            for file in days.openFiles { try file.shrink() }
+            try events.shrink()
+            try indexFile.checkpoint()
+        }
+    }
+
+    /// Checks every file's structure; for `stagebox store check`. Reads everything.
+    /// - Returns: findings by file name; empty when all is well.
+    package func check() throws -> [String: [String]] {
+        var findings: [String: [String]] = [:]
+        let inIngest = try ingest.use { try $0.quickCheck(max: 10) }
+        if !inIngest.isEmpty { findings["ingest.sqlite"] = inIngest }
+        for day in days.days {
+            do {
+                guard let file = try days.file(day, creating: false) else { continue }
+                let found = try file.quickCheck()
+                if !found.isEmpty { findings[DayFiles.name(day)] = found }
+            } catch let error as SQLiteError {
+                findings[DayFiles.name(day)] = [error.description]
+            }
+        }
+        let inEvents = try events.check()
+        if !inEvents.isEmpty { findings["events.sqlite"] = inEvents }
+        return findings
+    }
+
+    package struct Sizes: Sendable {
+        package var ingestBytes: Int64 = 0
+        package var indexBytes: Int64 = 0
+        package var metricsBytes: Int64 = 0
+        package var eventsBytes: Int64 = 0
+        package var levelZeroBlocks = 0
+        package var series = 0
+    }
+    package func sizes() -> Sizes {
+        var sizes = Sizes()
+        sizes.levelZeroBlocks = head.size.blocks
+        sizes.series = index.count
+        for name in StoreFiles.names(in: directory) {
+            let bytes = Database.fileBytes("\(directory)/\(name)")
+            if name.hasPrefix("metrics-") {
+                sizes.metricsBytes += bytes
+            } else if name.hasPrefix("index.sqlite") {
+                sizes.indexBytes += bytes
+            } else if name.hasPrefix("events.sqlite") {
+                sizes.eventsBytes += bytes
+            } else {
+                sizes.ingestBytes += bytes
+            }
+        }
+        return sizes
+    }
+}
+
+// MARK: The ledger and the fleet
+
+extension TenantStore {
+    /// Every lane's state, ascending by agent, epoch and lane.
+    package func ledger(of agent: AgentID? = nil) -> [DedupState] {
+        state.withLock { $0.dedup.values.filter { agent == nil || $0.agent == agent } }
+            .sorted { ($0.agent, $0.laneKey) < ($1.agent, $1.laneKey) }
+    }
+
+    package func fleet() -> [FleetState] {
+        state.withLock { Array($0.fleet.values) }.sorted { $0.agent < $1.agent }
+    }
+
+    /// What is known to be missing (or had its time corrected), by the time it was learned.
+    /// - Parameter range: only gaps that may touch it; those of unknown time always may.
+    package func gaps(of agent: AgentID? = nil, in range: ClosedRange<Timestamp>? = nil) -> [Gap] {
+        state.withLock { $0.gaps.map(\.gap) }.filter { gap in
+            guard agent == nil || gap.agent == agent else { return false }
+            guard let range else { return true }
+            return (gap.from ?? .distantPast) <= range.upperBound && (gap.through ?? .distantFuture) >= range.lowerBound
+        }
+    }
+
+    /// Refused payloads kept for inspection, oldest first.
+    package func parked() throws -> [IngestCommit.ParkedPayload] {
+        try throwing {
+            try ingestReaders.use { database in
+                try IngestFile.items(.parked, in: database).compactMap { try? ParkedCodec.decode($0.value) }
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+import Ingest
+package import RuntimeSupport
+import SQLite
+import Synchronization
+package import Telemetry
+import WireFormat
+
+/// All that one tenant has stored: its directory, its files, its head.
+///
+/// Threads: one at a time for ``commit(_:)`` (the tenant's writer), one at a time for ``compactStep(budgetSamples:)``
+/// and ``maintain()`` (the maintenance thread), any number for reading. They may all be one thread.
+///
+/// What holds after a crash at any instruction: a commit is there as a whole or not at all (one transaction of
+/// `ingest.sqlite`); a level-0 row that was merged into chunks or moved to the events is found there exactly once,
+/// since the receiving file notes in the same transaction which rows it holds.
+///
+/// Samples of one series at one time: equal values are one sample; of different values the one whose batch was
+/// committed last stays.
+package final class TenantStore: Sendable {
+    package let tenant: TenantID
+    package let directory: String
+    package let configuration: StoreConfiguration
+    package let index: SeriesIndex
+    let time: any TimeSource
+    let metrics: OwnMetrics
+    let agentLabels: @Sendable (AgentID) -> [Label]
+    let indexFile: IndexFile
+    let ingest: GuardedDatabase
+    let ingestReaders: ReaderPool
+    let agents = AgentNumbers()
+    let tables = TableStore()
+    let head: Head
+    let days: DayFiles
+    let windowParts = WindowParts()
+    let events: EventStore
+    let state: Mutex<IngestState>
+    let damages: Mutex<[DamageReport]>
+    /// Held while level-0 events move, by the maintenance thread or by a reader that wants them all.
+    let eventMove = Mutex<Void>(())
+    let lastEventMove = Mutex<Int64>(.min)
+    let lastTimes = Mutex<[AgentLane: LastTime]>([:])
+
+    /// What commits change; also what the ledger and the fleet answer from.
+    struct IngestState {
+        var generation: [UInt8] = []
+        var nextBlock: Int64 = 1
+        /// Ids below may have been used according to the file.
+        var reservedBlock: Int64 = 1
+        var dedup: [AgentLane: DedupState] = [:]
+        var fleet: [AgentID: FleetState] = [:]
+        var gaps: [GapEntry] = []
+        var quarantineBytes = 0
+        var parkedBytes = 0
+        /// A commit failed, so the file may hold more than this does.
+        var isStale = false
+        /// Event blocks that wait in level 0, in the order of commit.
+        var pendingEvents: [PendingEvents] = []
+        var lastShadowAt = Timestamp.distantPast
+    }
+    struct AgentLane: Hashable {
+        let agent: AgentID
+        let lane: LaneKey
+    }
+    /// The time of a lane's highest batch so far.
+    struct LastTime {
+        let sequence: UInt64
+        let time: Timestamp
+    }
+    struct GapEntry {
+        let key: [UInt8]
+        var gap: Gap
+    }
+    struct PendingEvents {
+        let block: Int64
+        let shift: Int64
+        let bytes: Int
+        /// As the opener decoded them; nil after a restart or when many wait.
+        var events: [ListeningEvent]?
+        var body: [UInt8]?
+    }
+
+    package init(
+        tenant: TenantID, directory: String, configuration: StoreConfiguration, time: any TimeSource,
+        metrics: OwnMetrics, agentLabels: @escaping @Sendable (AgentID) -> [Label]
+    ) throws {
+        self.tenant = tenant
+        self.directory = directory
+        self.configuration = configuration
+        self.time = time
+        self.metrics = metrics
+        self.agentLabels = agentLabels
+        try StoreFiles.makeDirectory(directory)
+        var reports: [DamageReport] = []
+        let now = time.now
+        let index = SeriesIndex(seriesMax: configuration.seriesMax)
+        ingest = try StoreFiles.open(
+            "\(directory)/ingest.sqlite", now: now, reports: &reports,
+            consequence: "batches of the last minutes and the ledger's history are lost; replays merge by time and id"
+        ) {
+            try GuardedDatabase(path: $0, configuration: IngestFile.configuration(), migrations: IngestFile.migrations)
+        } check: {
+            try $0.use { try $0.quickCheck() }
+        }
+        var fresh: SeriesIndex? = index
+        indexFile = try StoreFiles.open(
+            "\(directory)/index.sqlite", now: now, reports: &reports, consequence: "rebuilt from the series tables"
+        ) {
+            try IndexFile(path: $0)
+        } check: { file in
+            // A second attempt, on the new file, fills an index of its own.
+            let target = fresh ?? SeriesIndex(seriesMax: configuration.seriesMax)
+            fresh = nil
+            try file.load(into: target)
+            return []
+        }
+        self.index =
+            reports.contains { $0.file == "index.sqlite" } ? SeriesIndex(seriesMax: configuration.seriesMax) : index
+        ingestReaders = ReaderPool(path: "\(directory)/ingest.sqlite")
+        head = Head(decodedBytesMax: configuration.headDecodedBytesMax, bodyBytesMax: configuration.headBodyBytesMax)
+        days = DayFiles(directory: directory)
+        events = try StoreFiles.open(
+            "\(directory)/events.sqlite", now: now, reports: &reports,
+            consequence: "events stored before are lost"
+        ) {
+            try EventStore(path: $0)
+        } check: {
+            try $0.check()
+        }
+        state = Mutex(IngestState())
+        damages = Mutex(reports)
+        try load()
+        for report in reports { metrics.add("stagebox_store_damage_total", 1, "file", report.file) }
+    }
+
+    /// Ends the connections, after emptying the WALs. Nothing may be called afterwards.
+    package func close() {
+        // A failure here only leaves a longer WAL to be read at the next start.
+        try? ingest.use { _ = try $0.checkpoint(.truncate) }
+        try? indexFile.checkpoint()
+        ingestReaders.closeAll()
+        ingest.close()
+        indexFile.close()
+        days.closeAll()
+        events.close()
+    }
+
+    /// What was found damaged since the start, oldest first.
+    package var damageReports: [DamageReport] { damages.withLock { $0 } }
+
+    func report(_ file: String, _ finding: String, _ consequence: String) {
+        let report = DamageReport(at: time.now, file: file, finding: finding, consequence: consequence)
+        damages.withLock { reports in
+            if reports.count < 1000 { reports.append(report) }
+        }
+        metrics.add("stagebox_store_damage_total", 1, "file", file)
+    }
+
+    /// Runs `body`, giving SQLite's errors this tenant's name.
+    func throwing<Result>(_ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let error as SQLiteError { throw StoreError(error, tenant: tenant) }
+    }
+}
