@@ -82,6 +82,7 @@ let aggregator: [Target] = [
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "Access", "Store", "Ingest", log,
             .product(name: "Hummingbird", package: hummingbird),
+            .product(name: "HummingbirdCore", package: hummingbird),
             .product(name: "HummingbirdTLS", package: hummingbird), .product(name: "NIOCore", package: nio),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -1,6 +1,6 @@
 import Synchronization
 package import Telemetry
-import WireFormat
+package import WireFormat
 
 /// Which agents exist, in memory, for those who verify batches: one hash look-up per question.
 ///
@@ -22,6 +22,13 @@ package final class AgentDirectory: Sendable {
     /// a backlog sealed while it was valid still counts.
     package func certificate(of agent: AgentID, tenant: TenantID) -> IssuedCertificate? {
         certificates.withLock { $0[Address(tenant: tenant, agent: agent)] }
+    }
+
+    /// The certificate in force at `time`; nil when the agent is unknown, revoked or its certificate has ended.
+    package func certificate(of agent: AgentID, in tenant: TenantID, at time: Timestamp) -> Certificate? {
+        guard let certificate = certificate(of: agent, tenant: tenant)?.certificate, certificate.isValid(at: time)
+        else { return nil }
+        return certificate
     }
 
     package func certificates(of tenant: TenantID) -> [IssuedCertificate] {

@@ -1,0 +1,111 @@
+package import Access
+package import Hummingbird
+package import Telemetry
+
+/// A request that has passed the checks of its route.
+package struct APIRequest: Sendable {
+    package let request: Request
+    package let context: APIContext
+    package let query: Query
+    /// nil on open routes only.
+    package let principal: Principal?
+    package let now: Timestamp
+
+    /// The tenant that the request is about.
+    /// - Throws: `notFound` for a tenant that is not the token's; `invalidRequest` when an installation's token names none.
+    func tenant(_ access: AccessStore, _ pool: BlockingPool) async throws -> TenantID {
+        guard let principal else { throw Problem(.unauthenticated, "send Authorization: Bearer <token>") }
+        let named = try query.name(TenantID.self, "tenant")
+        if let own = principal.tenant {
+            guard named == nil || named == own else { throw Problem(.notFound, "there is no such tenant") }
+            return own
+        }
+        guard let named else {
+            throw Problem(.invalidRequest, "this token spans the installation: add ?tenant=<name>")
+        }
+        guard try await pool.run({ try access.hasTenant(named) }) else {
+            throw Problem(.notFound, "there is no such tenant")
+        }
+        return named
+    }
+
+    /// The whole body, at most `bytesMax`.
+    func body(upTo bytesMax: Int) async throws -> [UInt8] {
+        Array(buffer: try await request.body.collect(upTo: bytesMax))
+    }
+}
+
+/// The query part of a URL: names may repeat.
+package struct Query: Sendable {
+    /// Of the whole query.
+    static let bytesMax = 32 * 1024
+    private let items: [(name: String, value: String)]
+
+    init(_ text: String?) throws {
+        let text = text ?? ""
+        guard text.utf8.count <= Self.bytesMax else {
+            throw Problem(.invalidRequest, "the query part of the URL exceeds \(Self.bytesMax) bytes")
+        }
+        items = try text.split(separator: "&", omittingEmptySubsequences: true).map { item in
+            let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            return (try Self.decode(parts[0]), parts.count > 1 ? try Self.decode(parts[1]) : "")
+        }
+    }
+
+    package subscript(name: String) -> String? { items.first { $0.name == name }?.value }
+    package func all(_ name: String) -> [String] { items.filter { $0.name == name }.map(\.value) }
+
+    /// An RFC 3339 time or Unix seconds.
+    func time(_ name: String) throws -> Timestamp? {
+        guard let text = self[name] else { return nil }
+        guard let time = TimeText.parse(text) else {
+            throw Problem(
+                .invalidRequest,
+                "\(name): use RFC 3339 (2026-05-01T12:00:00Z) or Unix seconds, not \"\(text.prefix(64))\"")
+        }
+        return time
+    }
+
+    /// `start` and `end`, inclusive; the last hour by default.
+    func range(now: Timestamp, defaultMilliseconds: Int64 = 3_600_000) throws -> ClosedRange<Timestamp> {
+        let end = try time("end") ?? now
+        let start = try time("start") ?? end.advanced(byMilliseconds: -defaultMilliseconds)
+        guard start <= end else { throw Problem(.invalidRequest, "start lies after end") }
+        return start...end
+    }
+
+    func name<N: Name>(_ type: N.Type, _ name: String) throws -> N? {
+        guard let text = self[name] else { return nil }
+        do { return try N(validating: text) } catch { throw Problem(.invalidRequest, "\(error)") }
+    }
+
+    func choice<Value: RawRepresentable<String> & CaseIterable>(_ name: String, _ type: Value.Type) throws -> Value? {
+        guard let text = self[name] else { return nil }
+        guard let value = Value(rawValue: text) else {
+            let choices = Value.allCases.map(\.rawValue).joined(separator: ", ")
+            throw Problem(.invalidRequest, "\(name): one of \(choices), not \"\(text.prefix(64))\"")
+        }
+        return value
+    }
+
+    /// `application/x-www-form-urlencoded`: `+` is a blank.
+    static func decode(_ text: Substring) throws -> String {
+        var bytes: [UInt8] = []
+        var rest = text.utf8
+        while let byte = rest.popFirst() {
+            switch byte {
+            case UInt8(ascii: "+"): bytes.append(UInt8(ascii: " "))
+            case UInt8(ascii: "%"):
+                guard let high = rest.popFirst(), let low = rest.popFirst(),
+                    let value = Hexadecimal.decode(String(decoding: [high, low], as: UTF8.self))
+                else { throw Problem(.invalidRequest, "the query holds a \"%\" that is no percent-encoding") }
+                bytes.append(contentsOf: value)
+            default: bytes.append(byte)
+            }
+        }
+        guard let decoded = String(validating: bytes, as: UTF8.self) else {
+            throw Problem(.invalidRequest, "the query is not UTF-8")
+        }
+        return decoded
+    }
+}

@@ -1,0 +1,54 @@
+package import Access
+package import Store
+package import Telemetry
+
+/// Where the routes read a tenant's data from. Every call names its tenant; there is none across tenants.
+///
+/// Calls block (files are read) and run on the API's ``BlockingPool``, many at a time.
+package protocol TenantSources: Sendable {
+    func metrics(of tenant: TenantID) throws -> any SeriesSource
+    /// Stretches that are known to be missing or corrected and may touch `range`, oldest first.
+    func gaps(of tenant: TenantID, in range: ClosedRange<Timestamp>) throws -> [Gap]
+    func events(of tenant: TenantID) throws -> any EventSource
+    /// Every enrolled or heard agent, ascending by name.
+    func agents(of tenant: TenantID) throws -> [AgentSummary]
+    /// One line per agent, epoch and lane, ascending.
+    func ledger(of tenant: TenantID) throws -> [LedgerLine]
+}
+
+/// Whether the program can do its work, for `/readyz`.
+package struct Readiness: Sendable, Hashable {
+    /// Empty when it can; else what it waits for, one short sentence each.
+    package var problems: [String]
+    package init(problems: [String] = []) { self.problems = problems }
+}
+
+/// All that the routes need. `AggregatorCore` makes one.
+package struct APIDependencies: Sendable {
+    package var sources: any TenantSources
+    package var access: AccessStore
+    package var enrolment: EnrolmentService
+    package var live: LiveFeed
+    package var tickets: TicketOffice
+    package var pool: BlockingPool
+    /// Called for each `/readyz`; must not block.
+    package var readiness: @Sendable () -> Readiness
+    /// Verifies a signed manifest and publishes it; returns its version.
+    /// - Throws: ``AccessError`` with `invalid`, `refused` or `notFound` for what the sender can mend.
+    package var publishManifest: @Sendable (_ record: [UInt8], _ tenant: TenantID) throws -> UInt64
+
+    package init(
+        sources: any TenantSources, access: AccessStore, enrolment: EnrolmentService, live: LiveFeed,
+        tickets: TicketOffice, pool: BlockingPool, readiness: @escaping @Sendable () -> Readiness,
+        publishManifest: @escaping @Sendable (_ record: [UInt8], _ tenant: TenantID) throws -> UInt64
+    ) {
+        self.sources = sources
+        self.access = access
+        self.enrolment = enrolment
+        self.live = live
+        self.tickets = tickets
+        self.pool = pool
+        self.readiness = readiness
+        self.publishManifest = publishManifest
+    }
+}
