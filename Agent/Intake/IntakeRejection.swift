@@ -9,10 +9,14 @@ public struct IntakeRejection: Error, Sendable, Equatable {
     /// What is wrong and what to do about it.
     public var reason: String
 
-    public init(index: Int, field: String?, reason: String) {
+    /// Whether the bytes were not even JSON.
+    public var isSyntaxError: Bool
+
+    public init(index: Int, field: String?, reason: String, isSyntaxError: Bool = false) {
         self.index = index
         self.field = field
         self.reason = reason
+        self.isSyntaxError = isSyntaxError
     }
 }
 

@@ -25,7 +25,9 @@ struct RecordSequence {
     mutating func forEach(_ record: (inout RecordSequence) throws(JSONError) -> Void) {
         reader.skipWhitespace()
         guard !reader.isAtEnd else {
-            rejections.append(IntakeRejection(index: 0, field: nil, reason: "the body is empty; send a JSON object"))
+            rejections.append(
+                IntakeRejection(
+                    index: 0, field: nil, reason: "the body is empty; send a JSON object", isSyntaxError: true))
             isCutShort = true
             return
         }
@@ -74,8 +76,8 @@ struct RecordSequence {
     }
 
     @inline(never)
-    private mutating func refuse(_ reason: String) {
-        rejections.append(IntakeRejection(index: count, field: nil, reason: reason))
+    private mutating func refuse(_ reason: String, isSyntaxError: Bool = false) {
+        rejections.append(IntakeRejection(index: count, field: nil, reason: reason, isSyntaxError: isSyntaxError))
         count += 1
     }
 
@@ -84,7 +86,9 @@ struct RecordSequence {
         // Finding the line costs a pass over the body: only for errors that are shown.
         let isListed = rejections.listed.count < IntakeRejections.listedMax
         let line = isListed ? reader.line(of: error.offset) : 0
-        refuse(isListed ? "not JSON: \(error.reason), at byte \(error.offset), line \(line)" : "not JSON")
+        refuse(
+            isListed ? "not JSON: \(error.reason), at byte \(error.offset), line \(line)" : "not JSON",
+            isSyntaxError: true)
     }
 
     /// The first line after `start` that begins with an opening brace. Going back to the line after `start` (and not

@@ -1,0 +1,52 @@
+import NIOCore
+import NIOHTTP1
+
+/// A complete request.
+struct IntakeRequest {
+    var method: HTTPMethod
+    var path: Substring
+    var isStrict: Bool
+    var authorization: String?
+    var body: ByteBuffer
+
+    init(head: HTTPRequestHead, body: ByteBuffer) {
+        method = head.method
+        let parts = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        path = parts.first ?? ""
+        let query = parts.count > 1 ? parts[1].split(separator: "&") : []
+        isStrict = query.contains("strict=1") || query.contains("strict=true")
+        authorization = head.headers.first(name: "Authorization")
+        self.body = body
+    }
+
+    /// The token of `Authorization: Token …`, as ListenBrainz clients send it.
+    var token: String? {
+        guard let parts = authorization?.split(separator: " ", omittingEmptySubsequences: true), parts.count == 2,
+            parts[0].lowercased() == "token"
+        else { return nil }
+        return String(parts[1])
+    }
+
+    /// Whether a web page sent it: no page may write into a visitor's agent. Browser extensions (scrobblers) may.
+    static func isFromWebPage(_ headers: HTTPHeaders) -> Bool {
+        guard let origin = headers.first(name: "Origin") else { return false }
+        return !["moz-extension://", "chrome-extension://", "safari-web-extension://"].contains { origin.hasPrefix($0) }
+    }
+
+    /// Whether `Host` names this machine's loopback: a rebound DNS name does not.
+    static func namesLoopback(_ headers: HTTPHeaders) -> Bool {
+        guard let host = headers.first(name: "Host") else { return true }
+        if host.hasPrefix("[") { return host.hasPrefix("[::1]") }
+        let name = host.split(separator: ":", maxSplits: 1).first.map { $0.lowercased() } ?? ""
+        return name == "localhost" || LoopbackAddress.isLoopback(name)
+    }
+}
+
+enum LoopbackAddress {
+    /// `127.0.0.0/8`, `::1` or `localhost`, as text.
+    static func isLoopback(_ host: String) -> Bool {
+        if host == "localhost" || host == "::1" { return true }
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+    }
+}
