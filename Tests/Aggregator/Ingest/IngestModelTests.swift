@@ -8,7 +8,8 @@ import WireFormat
 /// Random traffic, failing commits and restarts against what must hold whatever happens.
 @Suite("ingest against its invariants")
 struct IngestModelTests {
-    @Test("random traffic with failed commits and restarts keeps every promise", arguments: 1...12 as ClosedRange<UInt64>)
+    @Test(
+        "random traffic with failed commits and restarts keeps every promise", arguments: 1...12 as ClosedRange<UInt64>)
     func random(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let bench = try IngestBench()
@@ -38,7 +39,9 @@ struct IngestModelTests {
         }
         // Faults off: everything again until all of it is settled.
         bench.store.failures = 0
-        for (agent, list) in zip(agents, payloads) { for entry in list { agent.send(entry.payload, route: entry.route) } }
+        for (agent, list) in zip(agents, payloads) {
+            for entry in list { agent.send(entry.payload, route: entry.route) }
+        }
         bench.turn()
         check(bench, agents, seed)
         for agent in agents {

@@ -183,6 +183,9 @@ struct TenantIngestTests {
         let counters = bench.acknowledgements.map(\.acknowledgement.counter)
         try bench.restart()
         #expect(bench.turn().isEmpty)
+        for agent in agents { agent.send(try agent.metrics(1)) }
+        #expect(bench.turn().map { $0.settled.map(\.contiguous) } == [[1], [1], [1], [1], [1]])
+        #expect(bench.ingest.statistics.duplicates == 5)
         for agent in agents { agent.send(try agent.metrics(2)) }
         let made = bench.turn()
         #expect(made.count == 5)
