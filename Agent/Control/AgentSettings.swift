@@ -1,0 +1,53 @@
+/// Everything that can be set of an agent. The defaults are what an empty file gives; the keys, their ranges
+/// and meanings stand in ``AgentSettings/keys``.
+package struct AgentSettings: Sendable, Equatable {
+    package enum Durability: String, Sendable, CaseIterable {
+        /// A power cut may lose the last 5 s, a crash nothing.
+        case normal
+        /// Each commit reaches the disk.
+        case full
+    }
+    package enum LogLevel: String, Sendable, CaseIterable { case debug, info, notice, warning, error }
+
+    /// What one collector is set to.
+    package struct CollectorSetting: Sendable, Equatable {
+        package var isEnabled = true
+        /// nil: the collector's own, or the collection interval.
+        package var intervalMilliseconds: Int64?
+        package init(isEnabled: Bool = true, intervalMilliseconds: Int64? = nil) {
+            self.isEnabled = isEnabled
+            self.intervalMilliseconds = intervalMilliseconds
+        }
+    }
+
+    /// nil: as enrolled, for the four keys of the broker.
+    package var brokerHost: String?
+    package var brokerPort: UInt16?
+    package var brokerTLS: Bool?
+    package var brokerCAPath: String?
+
+    package var dataDirectory = "/var/lib/stagebox-agent"
+    package var bufferBytesMax = 256 * 1024 * 1024
+    package var durability = Durability.normal
+    package var flushIntervalMilliseconds: Int64 = 10_000
+    package var collectionIntervalMilliseconds: Int64 = 1000
+    package var collectors: [String: CollectorSetting] = [:]
+    package var procRoot = "/proc"
+    package var sysRoot = "/sys"
+
+    /// Empty: no TCP listener.
+    package var intakeListen = "127.0.0.1:9640"
+    /// Empty: no Unix socket.
+    package var intakeSocketPath = "/run/stagebox-agent/intake.sock"
+    package var intakeRecordsMax = 10_000
+    package var intakeRequestBytesMax = 4 * 1024 * 1024
+    package var intakeConnectionsMax = 64
+
+    package var anomalyThreshold = 0.1
+    package var logLevel = LogLevel.info
+    package var guardFilePath = "/etc/stagebox/guard.yaml"
+
+    package init() {}
+
+    package func collector(_ name: String) -> CollectorSetting { collectors[name] ?? CollectorSetting() }
+}
