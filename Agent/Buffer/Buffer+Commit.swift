@@ -10,7 +10,7 @@ extension Buffer {
         let before = books
         var failure: SQLiteError
         do {
-            return try write(staged, level: synchronousLevel())
+            return try write(staged, level: isSynchronizationDue ? .full : .normal)
         } catch {
             failure = Self.sqlite(error, path)
             books = before
@@ -24,7 +24,7 @@ extension Buffer {
             reason = isAtCap ? .bufferFull : .diskFull
             _ = try? store.database.checkpoint(.restart)
             do {
-                return try write(staged, level: synchronousLevel(), mayGrow: false, reason: reason)
+                return try write(staged, level: isSynchronizationDue ? .full : .normal, mayGrow: false, reason: reason)
             } catch {
                 failure = Self.sqlite(error, path)
                 books = before
@@ -64,14 +64,34 @@ extension Buffer {
     func flush(synchronous level: DatabaseConfiguration.Synchronous) throws {
         precondition(staging == nil, "flush within a transaction")
         guard hasUnwritten || (level == .full && hasUnsynchronizedCommit) else { return }
+        let strict = configuration.syncIntervalMilliseconds == 0 ? .full : level
         let before = books
         do {
-            try write(nil, level: configuration.syncIntervalMilliseconds == 0 ? .full : level)
+            try write(nil, level: strict)
         } catch {
             books = before
             let error = Self.sqlite(error, path)
             if Self.isRepairable(error) { return try rebuild(after: error, knowing: books) }
-            throw error
+            guard error.isFull || error.code == .inputOutput, let store else { throw error }
+            // As in `commit`: an emptied WAL needs no new space.
+            _ = try? store.database.checkpoint(.restart)
+            do {
+                try write(nil, level: strict)
+            } catch {
+                books = before
+                throw error
+            }
+        }
+    }
+
+    /// Runs what can wait: a medium that takes nothing is reported, and the work stays to be done.
+    func tolerated(_ body: () throws -> Void) throws {
+        do {
+            try body()
+            isWriteFailing = false
+        } catch let error as SQLiteError where error.isFull || error.code == .inputOutput {
+            if !isWriteFailing { report(.writeFailed("\(error)")) }
+            isWriteFailing = true
         }
     }
 
@@ -80,9 +100,8 @@ extension Buffer {
             || books.auxiliaries.values.contains { $0.rows != $0.savedRows }
     }
 
-    private func synchronousLevel() -> DatabaseConfiguration.Synchronous {
-        lastSynchronized == .min || nowMilliseconds - lastSynchronized >= configuration.syncIntervalMilliseconds
-            ? .full : .normal
+    var isSynchronizationDue: Bool {
+        lastSynchronized.map { nowMilliseconds - $0 >= configuration.syncIntervalMilliseconds } ?? true
     }
 
     /// One SQLite transaction. On an error the caller puts the books back.

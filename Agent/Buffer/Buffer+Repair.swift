@@ -34,18 +34,27 @@ extension Buffer {
     }
 
     /// Runs a change in a transaction that also writes the books.
-    func change(level: DatabaseConfiguration.Synchronous = .normal, _ body: (RowStore) throws -> Void) throws {
+    /// - Parameter isRepeatable: whether it still makes sense on the new file when damage has replaced this one.
+    /// - Returns: false when the file was replaced and the change not made.
+    @discardableResult
+    func change(
+        level: DatabaseConfiguration.Synchronous = .normal, isRepeatable: Bool = false,
+        _ body: (RowStore) throws -> Void
+    ) throws -> Bool {
         precondition(staging == nil, "a change within a transaction")
+        let strict = configuration.syncIntervalMilliseconds == 0 ? .full : level
         let before = books
         do {
-            let strict = configuration.syncIntervalMilliseconds == 0 ? .full : level
             try write(nil, level: strict, body)
+            return true
         } catch {
             books = before
             let error = Self.sqlite(error, path)
             guard Self.isRepairable(error) else { throw error }
             try rebuild(after: error, knowing: books)
-            throw error
+            guard isRepeatable else { return false }
+            try write(nil, level: strict, body)
+            return true
         }
     }
 

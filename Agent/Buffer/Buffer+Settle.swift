@@ -54,25 +54,21 @@ extension Buffer {
             let rows = id.rows(first...range.upperBound)
             let metas = try guarded { try $0.metas(rows, limit: BufferLimits.deletionRowsMax) }
             guard let last = metas.last, let account = books.accounts[id] else { return }
-            for meta in metas where !account.isDeferred(RowID.sequence(meta.id)) {
+            let settled = metas.filter { !account.isDeferred(RowID.sequence($0.id)) }
+            for meta in settled {
                 _ = books.update(id) { account in
                     account.removePending(meta)
                     account.committed += meta.count
                 }
                 books.use(meta.references, -1)
                 outcome.committed += meta.count
-                if books.deferredRows == 0 { books.deferredSince = nowMilliseconds }
-                books.deferredRows += 1
-                books.deferredBytes += Int64(meta.sizeBytes)
             }
-            if let firstRow = metas.first {
-                books.deferDeletion(id, RowID.sequence(firstRow.id)...RowID.sequence(last.id))
-            }
+            deferDeletion(settled, id)
             first = RowID.sequence(last.id) + 1
             let isMuch =
                 books.deferredRows > BufferLimits.deferredRowsMax
                 || books.deferredBytes > BufferLimits.deferredBytesMax
-            if isMuch { try flush() }
+            if isMuch { try tolerated { try flush() } }
             if metas.count < BufferLimits.deletionRowsMax { return }
         }
     }
@@ -94,21 +90,46 @@ extension Buffer {
             }
         }
         guard !parked.isEmpty else { return }
-        try change { store in
-            for (meta, code) in parked {
-                try store.park(meta.id, code, at: time.now, size: meta.sizeBytes)
-                try store.delete(meta.id...meta.id)
-                _ = books.update(RowID.lane(meta.id)) { account in
-                    account.removePending(meta)
-                    account.rejected[code, default: LedgerCount()] += meta.count
+        let files = rebuildCount
+        var isDone = false
+        try tolerated {
+            isDone = try change { store in
+                for (meta, code) in parked {
+                    try store.park(meta.id, code, at: time.now, size: meta.sizeBytes)
+                    try store.delete(meta.id...meta.id)
+                    reject(meta, code)
                 }
-                books.use(meta.references, -1)
+                try store.trimParked(
+                    before: time.now.advanced(byMilliseconds: -BufferLimits.parkedMilliseconds),
+                    toBytes: BufferLimits.parkedBytesMax)
             }
-            try store.trimParked(
-                before: time.now.advanced(byMilliseconds: -BufferLimits.parkedMilliseconds),
-                toBytes: BufferLimits.parkedBytesMax)
         }
-        for (meta, _) in parked { outcome.rejected += meta.count }
+        // With a file that had to be replaced its rows are lost, and were declared so.
+        guard rebuildCount == files else { return }
+        for (meta, code) in parked {
+            outcome.rejected += meta.count
+            guard !isDone else { continue }
+            // No room to keep a copy: it still counts as rejected, not as committed.
+            reject(meta, code)
+            deferDeletion([meta], RowID.lane(meta.id))
+        }
+    }
+
+    private func reject(_ meta: RowMeta, _ code: RejectionCode) {
+        _ = books.update(RowID.lane(meta.id)) { account in
+            account.removePending(meta)
+            account.rejected[code, default: LedgerCount()] += meta.count
+        }
+        books.use(meta.references, -1)
+    }
+
+    /// Notes counted rows of one lane, ascending and without pending rows between them, for deletion.
+    private func deferDeletion(_ metas: [RowMeta], _ id: LaneID) {
+        guard let first = metas.first, let last = metas.last else { return }
+        if books.deferredRows == 0 { books.deferredSince = nowMilliseconds }
+        books.deferredRows += metas.count
+        books.deferredBytes += metas.reduce(0) { $0 + Int64($1.sizeBytes) }
+        books.deferDeletion(id, RowID.sequence(first.id)...RowID.sequence(last.id))
     }
 
     /// Gives up one pending row, e.g. because the table that it names is gone.
@@ -120,8 +141,7 @@ extension Buffer {
         else { return false }
         let row = RowID.make(id, key.sequence)
         guard let meta = try guarded({ try $0.metas(row...row, limit: 1) }).first else { return false }
-        try change { try drop($0, meta, reason) }
-        return true
+        return try change { try drop($0, meta, reason) }
     }
 
     /// Gives up all pending rows that name a table or key. Looks at every row's first page.

@@ -5,11 +5,15 @@ import Telemetry
 extension Buffer {
     /// Housekeeping that is due: makes unsynchronised commits durable, deletes settled rows that no append took
     /// along, forgets unused tables and keys, expires refused rows, sweeps drained epochs, gives space back.
-    /// Call it about every second; it is cheap when nothing is due.
+    /// Call it about every second; it is cheap when nothing is due. A full disk is an incident, not an error.
     package func upkeep() throws {
         precondition(staging == nil, "upkeep within a transaction")
+        try tolerated { try upkeepNow() }
+    }
+
+    private func upkeepNow() throws {
         let now = nowMilliseconds
-        if hasUnsynchronizedCommit, now - lastSynchronized >= configuration.syncIntervalMilliseconds {
+        if hasUnsynchronizedCommit, isSynchronizationDue {
             try guarded { try $0.database.synchronizeWAL() }
             hasUnsynchronizedCommit = false
             lastSynchronized = now
@@ -17,7 +21,7 @@ extension Buffer {
         let isOverdue =
             books.deferredRows > 0 && now - books.deferredSince >= BufferLimits.deferredMilliseconds
         if isOverdue || !books.unsavedLosses.isEmpty { try flush() }
-        guard lastUpkeep == .min || now - lastUpkeep >= 60_000 else { return }
+        guard lastUpkeep.map({ now - $0 >= 60_000 }) ?? true else { return }
         lastUpkeep = now
         try collectGarbage()
         try sweepEpochs()

@@ -7,11 +7,15 @@ extension Buffer {
 
     /// The next session counter, stored durably before it is used. Grows over restarts, also when the file had to
     /// be replaced: then it continues from the wall clock's seconds, which no counter of one session a second passes.
+    /// When the disk takes nothing it still grows, but only in memory.
     package func nextSession() throws -> UInt64 {
         let stored = try value(Self.sessionKey).flatMap(Self.decode)
-        let next = (stored ?? UInt64(max(0, time.now.milliseconds / 1000))) + 1
+        let next = max(stored ?? UInt64(max(0, time.now.milliseconds / 1000)), lastSession) + 1
+        lastSession = next
         let bytes = withUnsafeBytes(of: next.littleEndian) { Array($0) }
-        try change(level: .full) { try $0.setValue(Self.sessionKey, bytes) }
+        try tolerated {
+            try change(level: .full, isRepeatable: true) { try $0.setValue(Self.sessionKey, bytes) }
+        }
         return next
     }
 
@@ -35,6 +39,6 @@ extension Buffer {
             throw BufferError.valueTooLarge(key)
         }
         if let value, known[key] == value { return }
-        try change(level: .full) { try $0.setValue(key, value) }
+        try change(level: .full, isRepeatable: true) { try $0.setValue(key, value) }
     }
 }

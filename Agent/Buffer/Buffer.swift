@@ -30,9 +30,14 @@ package final class Buffer {
     var liveAuxiliaries: Set<AuxiliaryName>?
     var incidents: [BufferIncident] = []
     /// Monotonic milliseconds of the last commit that waited for the disk.
-    var lastSynchronized: Int64 = .min
+    var lastSynchronized: Int64?
     var hasUnsynchronizedCommit = false
-    var lastUpkeep: Int64 = .min
+    var lastUpkeep: Int64?
+    /// The last deferrable write failed, and that was reported.
+    var isWriteFailing = false
+    var lastSession: UInt64 = 0
+    /// For the simulation of a full disk, see `limitFile`.
+    var fileLimitPages: Int?
 
     /// Opens or makes the file, sets a damaged one aside and draws a new epoch. Nothing is written until the
     /// first append, so that an agent starts on a full disk.
@@ -131,7 +136,7 @@ package final class Buffer {
         if let store { return store }
         do {
             let store = try RowStore(path: path)
-            try store.database.setPagesMax(pagesMax)
+            try store.database.setPagesMax(min(pagesMax, fileLimitPages ?? .max))
             self.store = store
             return store
         } catch {
@@ -147,6 +152,31 @@ package final class Buffer {
     }
     var auxiliaryBytesMax: Int64 {
         min(BufferLimits.auxiliaryBytesMax, Int64(pagesMax) * Int64(BufferLimits.pageSizeBytes) / 4)
+    }
+
+    /// As if the disk had room for `pages` of the main file and no more; nil: as it is. For tests and the simulation.
+    package func limitFile(pages: Int?) throws {
+        fileLimitPages = pages
+        try opened().database.setPagesMax(min(pagesMax, pages ?? .max))
+    }
+
+    /// Pages of the main file, and how many of them are free.
+    package func filePages() throws -> (all: Int, free: Int) {
+        try guarded { (try $0.pageCount, try $0.freePages) }
+    }
+
+    /// Pages that this connection has read from the file; for budgets.
+    package func pagesRead() throws -> Int { try guarded { $0.database.pagesRead } }
+
+    /// Bytes written since the file was opened: the WAL's frames, and a bound on what its checkpoints copied (each
+    /// writes a page at most once); for budgets.
+    package func bytesWritten() throws -> Int {
+        try guarded { store in
+            let pages = store.database.pagesWritten
+            let checkpoints = pages * (BufferLimits.pageSizeBytes + 24) / BufferLimits.walCheckpointBytes
+            return pages * (BufferLimits.pageSizeBytes + 24)
+                + checkpoints * (try store.pageCount) * BufferLimits.pageSizeBytes
+        }
     }
 
     /// Bytes of the database file and its WAL on disk.

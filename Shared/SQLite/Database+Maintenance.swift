@@ -114,9 +114,13 @@ extension Database {
     }
 
     /// Pages that this connection has written (in WAL mode: to the WAL; checkpoints are not counted).
-    public var pagesWritten: Int {
+    public var pagesWritten: Int { status(SQLITE_DBSTATUS_CACHE_WRITE) }
+    /// Pages that this connection had to read from the files.
+    public var pagesRead: Int { status(SQLITE_DBSTATUS_CACHE_MISS) }
+
+    private func status(_ what: Int32) -> Int {
         var (current, highest): (Int32, Int32) = (0, 0)
-        sqlite3_db_status(connection, SQLITE_DBSTATUS_CACHE_WRITE, &current, &highest, 0)
+        sqlite3_db_status(connection, what, &current, &highest, 0)
         return Int(current)
     }
 
