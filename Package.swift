@@ -109,7 +109,15 @@ let testTargets: [Target] = [
     tests("Tests/Agent/Buffer", ["Buffer", "SQLite", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Uplink", ["Uplink", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Control", ["Control", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
-    tests("Tests/Agent/Core", name: "AgentCoreTests", ["AgentCore", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests(
+        "Tests/Agent/Core", name: "AgentCoreTests",
+        ["AgentCore", "Intake", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests(
+        "Tests/Agent/Client", name: "StageboxClientTests",
+        [
+            "StageboxClient", "AgentCore", "Intake", "Telemetry", "RuntimeSupport", "TestSupport",
+            .product(name: "CoreMetrics", package: "swift-metrics"),
+        ]),
     tests("Tests/Aggregator/Ingest", ["Ingest", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests(
         "Tests/Aggregator/Store",
