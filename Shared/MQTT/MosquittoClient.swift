@@ -44,8 +44,21 @@ public final class MosquittoClient: MessageTransport {
         }
     }
 
-    public func disconnect() { state.withLock { $0.connection }?.end(.disconnect) }
-    public func abandon() { state.withLock { $0.connection }?.end(.abandon) }
+    public func disconnect() { end(.disconnect) }
+    public func abandon() { end(.abandon) }
+
+    private func end(_ how: MosquittoConnection.Ending) {
+        let isOrphaned = state.withLock { state -> Bool in
+            guard let connection = state.connection, !connection.isOver else { return false }
+            if connection.orphan() {
+                state.connection = nil
+                return true
+            }
+            connection.end(how)
+            return false
+        }
+        if isOrphaned { sink(.disconnected(TransportFailure(.requested, "closed by us"))) }
+    }
 
     public func subscribe(_ filters: [String]) throws(TransportError) {
         guard let connection = state.withLock({ $0.connection }) else { throw .notConnected }
@@ -65,7 +78,8 @@ extension TransportOptions {
     package var problem: String? {
         if host.isEmpty || host.utf8.count > 253 || port == 0 { return "the broker needs a host name and a port" }
         if tls == nil, !LoopbackHost.isLoopback(host) {
-            return "plain TCP to \(host):\(port) is refused: set the broker's CA certificate, only loopback works without"
+            return
+                "plain TCP to \(host):\(port) is refused: set the broker's CA certificate, only loopback works without"
         }
         if clientID.isEmpty || clientID.utf8.count > 64 { return "a client id has 1 to 64 characters" }
         if password != nil, user == nil { return "a password needs a user name" }

@@ -27,7 +27,9 @@ extension MosquittoConnection {
         }
         if let context {
             try step("TLS") { mosquitto_int_option(handle, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0) }
-            try step("TLS") { mosquitto_void_option(handle, MOSQ_OPT_SSL_CTX, UnsafeMutableRawPointer(context.pointer)) }
+            try step("TLS") {
+                mosquitto_void_option(handle, MOSQ_OPT_SSL_CTX, UnsafeMutableRawPointer(context.pointer))
+            }
         }
         setCallbacks()
     }
@@ -75,6 +77,7 @@ extension MosquittoConnection {
             failure = refusal(reason)
             return
         }
+        guard answered() else { return }
         var limits = ConnectionLimits(isSessionPresent: flags & 1 != 0)
         var receiveMaximum: UInt16 = 0
         var packetBytes: UInt32 = 0

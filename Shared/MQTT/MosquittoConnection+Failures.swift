@@ -14,7 +14,8 @@ extension MosquittoConnection {
         case Int32(MOSQ_ERR_SUCCESS.rawValue): return TransportFailure(.lost, "\(place) closed the connection")
         case Int32(MOSQ_ERR_ERRNO.rawValue) where !wasConnected:
             let text = String(cString: strerror(systemError))
-            return TransportFailure(.unreachable, "cannot reach \(place): \(text); is the broker running, the port right?")
+            return TransportFailure(
+                .unreachable, "cannot reach \(place): \(text); is the broker running, the port right?")
         case Int32(MOSQ_ERR_EAI.rawValue):
             return TransportFailure(.unreachable, "cannot find \(options.host): check the name and the resolver")
         case Int32(MOSQ_ERR_TLS.rawValue): return handshakeFailure()
@@ -30,7 +31,8 @@ extension MosquittoConnection {
             return TransportFailure(.protocolError, "\(place) does not speak MQTT 5")
         default:
             let detail = lastLogLine.isEmpty ? "" : " (\(lastLogLine))"
-            return TransportFailure(.lost, "connection to \(place): \(String(cString: mosquitto_strerror(code)))\(detail)")
+            return TransportFailure(
+                .lost, "connection to \(place): \(String(cString: mosquitto_strerror(code)))\(detail)")
         }
     }
 
@@ -40,7 +42,8 @@ extension MosquittoConnection {
         switch UInt32(code) {
         case MQTT_RC_BAD_USERNAME_OR_PASSWORD.rawValue, MQTT_RC_NOT_AUTHORIZED.rawValue:
             let user = options.user.map { "user \($0)" } ?? "us, who gave no user name"
-            return TransportFailure(.refused, "\(place) refused \(user): \(text); enrol again or check its password file")
+            return TransportFailure(
+                .refused, "\(place) refused \(user): \(text); enrol again or check its password file")
         case MQTT_RC_SERVER_BUSY.rawValue, MQTT_RC_QUOTA_EXCEEDED.rawValue, MQTT_RC_CONNECTION_RATE_EXCEEDED.rawValue,
             MQTT_RC_MESSAGE_RATE_TOO_HIGH.rawValue:
             return TransportFailure(.quota, "\(place): \(text)")
@@ -59,6 +62,8 @@ extension MosquittoConnection {
     private func certificateFailure(_ detail: String) -> TransportFailure {
         let name = context?.key.options.serverName ?? options.host
         return TransportFailure(
-            .tls, "\(place) shows a certificate that is not valid for \(name): \(detail); check tls-ca, the name and the clock")
+            .tls,
+            "\(place) shows a certificate that is not valid for \(name): \(detail); check tls-ca, the name and the clock"
+        )
     }
 }

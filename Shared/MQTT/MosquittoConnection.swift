@@ -11,6 +11,7 @@ import Synchronization
 /// it turned false; the loop's own variables are touched by its thread only.
 final class MosquittoConnection: @unchecked Sendable {
     enum Ending: UInt8 { case none = 0, disconnect, abandon }
+    private enum Stage: UInt8 { case attempting = 0, answered, orphaned }
 
     let number: UInt64
     let options: TransportOptions
@@ -21,6 +22,7 @@ final class MosquittoConnection: @unchecked Sendable {
     let isOpen = Mutex(false)
     let flying = Atomic<Int>(0)
     private let ending = Atomic<UInt8>(0)
+    private let stage = Atomic<UInt8>(0)
     private let isWoken = Atomic<Bool>(false)
     private let over = Atomic<Bool>(false)
     let packetBytesMax = Atomic<Int>(268_435_455)
@@ -91,6 +93,25 @@ final class MosquittoConnection: @unchecked Sendable {
         wake()
     }
 
+    /// Gives an attempt up without waiting for name look-up or TCP, which cannot be interrupted: the thread
+    /// ends by itself and reports nothing.
+    /// - Returns: false when the broker has answered already, so that ``end(_:)`` is to be used.
+    func orphan() -> Bool {
+        ending.store(Ending.abandon.rawValue, ordering: .releasing)
+        wake()
+        return stage.compareExchange(
+            expected: Stage.attempting.rawValue, desired: Stage.orphaned.rawValue, ordering: .acquiringAndReleasing
+        ).exchanged
+    }
+
+    /// The broker's answer is to be reported.
+    /// - Returns: false when the attempt was given up meanwhile.
+    func answered() -> Bool {
+        stage.compareExchange(
+            expected: Stage.attempting.rawValue, desired: Stage.answered.rawValue, ordering: .acquiringAndReleasing
+        ).exchanged
+    }
+
     func subscribe(_ filters: [String]) throws(TransportError) {
         guard !filters.isEmpty else { return }
         let result = isOpen.withLock { isOpen -> Int32 in
@@ -154,6 +175,7 @@ final class MosquittoConnection: @unchecked Sendable {
         mosquitto_destroy(handle)  // closes the socket
         isDestroyed = true
         over.store(true, ordering: .releasing)
+        guard wasConnected || answered() else { return }
         let ending = Ending(rawValue: ending.load(ordering: .acquiring)) ?? .none
         let reason =
             ending == .none
@@ -196,7 +218,8 @@ final class MosquittoConnection: @unchecked Sendable {
             }
             if !wasConnected, now - opened > options.connectTimeoutMilliseconds {
                 failure = TransportFailure(
-                    .unreachable, "\(place) took the connection and did not answer within "
+                    .unreachable,
+                    "\(place) took the connection and did not answer within "
                         + "\(options.connectTimeoutMilliseconds) ms: is it an MQTT 5 broker\(tlsHint)?")
                 return
             }

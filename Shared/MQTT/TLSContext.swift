@@ -74,7 +74,9 @@ final class TLSContext: @unchecked Sendable {
     private static func trust(_ pem: String, in context: OpaquePointer) -> Int {
         var pem = pem
         return pem.withUTF8 { text -> Int in
-            guard text.count <= Int32.max, let bio = BIO_new_mem_buf(text.baseAddress, Int32(text.count)) else { return 0 }
+            guard text.count <= Int32.max, let bio = BIO_new_mem_buf(text.baseAddress, Int32(text.count)) else {
+                return 0
+            }
             defer {
                 BIO_free(bio)
                 ERR_clear_error()

@@ -21,16 +21,23 @@ final class BrokerProcess {
             started = try Self.start(directory, chosen, settings)
         }
         port = chosen
-        guard let started else { throw SystemError("mosquitto does not listen: \(try Files.text(directory.file("log")))") }
+        guard let started else {
+            throw SystemError("mosquitto does not listen: \(try Files.text(directory.file("log")))")
+        }
         process = started
     }
 
     func kill() { process.killNow() }
 
-    private static func start(_ directory: TemporaryDirectory, _ port: UInt16, _ settings: String) throws -> ProcessUnderTest? {
+    private static func start(_ directory: TemporaryDirectory, _ port: UInt16, _ settings: String) throws
+        -> ProcessUnderTest?
+    {
         var lines = ""
         for line in settings.split(separator: "\n") {
-            lines += line.split(separator: " ").map { $0.hasPrefix("DIR/") ? "\(directory.path)/\($0.dropFirst(4))" : String($0) }
+            lines +=
+                line.split(separator: " ").map {
+                    $0.hasPrefix("DIR/") ? "\(directory.path)/\($0.dropFirst(4))" : String($0)
+                }
                 .joined(separator: " ") + "\n"
         }
         // mosquitto drops to its own user when root starts it; "user root" keeps the files readable.

@@ -51,7 +51,9 @@ struct MosquittoClientTests {
         broker.kill()
         // The broker takes nothing any more; every message but eight is refused, before and after the loss is seen.
         var accepted = 0
-        for _ in 0..<10_000 where (try? transport.publish(topic: "a", payload: [1], retain: false)) != nil { accepted += 1 }
+        for _ in 0..<10_000 where (try? transport.publish(topic: "a", payload: [1], retain: false)) != nil {
+            accepted += 1
+        }
         #expect(accepted <= 8)
         #expect(recorder.waitsForFailure()?.kind == .lost)
         #expect(throws: TransportError.notConnected) { try transport.publish(topic: "a", payload: [1], retain: false) }
@@ -75,14 +77,30 @@ struct MosquittoClientTests {
         }
     }
 
+    @Test("an attempt at a host that swallows packets can be given up at once")
+    func swallowed() throws {
+        let listener = try SilentListener()
+        let recorder = EventRecorder()
+        let transport = client(recorder)
+        for _ in 0..<2 {
+            recorder.clear()
+            try transport.connect(plain(listener.port, "patient"))
+            #expect(throws: TransportError.alreadyConnected) { try transport.connect(plain(listener.port, "patient")) }
+            transport.abandon()
+            #expect(recorder.all == [.disconnected(TransportFailure(.requested, "closed by us"))])
+        }
+    }
+
     @Test("TLS 1.3 with the pinned authority works; another authority, name or time does not")
     func tls() throws {
         let directory = try TemporaryDirectory("certificates")
         let certificates = try TestCertificates(in: directory)
         let broker = try BrokerProcess(
             TestCertificates.brokerSettings.split(separator: "\n").map {
-                $0.split(separator: " ").map { $0.hasPrefix("DIR/") ? directory.file(String($0.dropFirst(4))) : String($0) }
-                    .joined(separator: " ")
+                $0.split(separator: " ").map {
+                    $0.hasPrefix("DIR/") ? directory.file(String($0.dropFirst(4))) : String($0)
+                }
+                .joined(separator: " ")
             }.joined(separator: "\n"))
         func attempt(_ tls: TransportOptions.TLS, host: String = "127.0.0.1", time: any TimeSource = SystemTimeSource())
             throws -> TransportFailure?
@@ -92,7 +110,8 @@ struct MosquittoClientTests {
             try transport.connect(TransportOptions(host: host, port: broker.port, tls: tls, clientID: "tls"))
             _ = recorder.waits { if case .message = $0 { false } else { true } }
             if case .connected? = recorder.all.first {
-                let token = try transport.publish(topic: "t", payload: [UInt8](repeating: 7, count: 200_000), retain: false)
+                let token = try transport.publish(
+                    topic: "t", payload: [UInt8](repeating: 7, count: 200_000), retain: false)
                 #expect(recorder.waits { $0 == .published(token) })
                 return nil
             }
@@ -196,4 +215,28 @@ struct MosquittoClientTests {
         let fields = try Files.text("/proc/self/statm").split(separator: " ")
         return (Int(fields[1]) ?? 0) * 4096
     }
+}
+
+/// A port that takes connections and never says a word.
+private final class SilentListener {
+    let port: UInt16
+    private let descriptor: Int32
+
+    init() throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let descriptor = descriptor
+        let result = withUnsafeMutableBytes(of: &address) { bytes -> Int32 in
+            guard let pointer = bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self) else { return -1 }
+            guard bind(descriptor, pointer, length) == 0, listen(descriptor, 5) == 0 else { return -1 }
+            return getsockname(descriptor, pointer, &length)
+        }
+        guard result == 0 else { throw SystemError("listen") }
+        port = UInt16(bigEndian: address.sin_port)
+    }
+
+    deinit { close(descriptor) }
 }
