@@ -58,6 +58,10 @@ public struct CollectorSchedule: Sendable {
         public var timestamp: Timestamp
         /// Indices into ``entries``, ascending.
         public var collectors: [Int]
+        public init(timestamp: Timestamp, collectors: [Int]) {
+            self.timestamp = timestamp
+            self.collectors = collectors
+        }
     }
 
     public private(set) var entries: [Entry]

@@ -48,4 +48,8 @@ public struct CollectorFailure: Sendable, Equatable {
     }
     public var collector: String
     public var reason: Reason
+    public init(collector: String, reason: Reason) {
+        self.collector = collector
+        self.reason = reason
+    }
 }

@@ -46,7 +46,7 @@ public struct ScrapeSink {
     }
 
     @inline(__always)
-    mutating func append(_ handle: SeriesHandle, _ value: Double) {
+    public mutating func append(_ handle: SeriesHandle, _ value: Double) {
         guard handle.number != .max else { return }
         handles.append(handle.number)
         values.append(value)
@@ -54,13 +54,13 @@ public struct ScrapeSink {
     }
 
     @inline(__always)
-    mutating func append(_ handle: SeriesHandle, _ value: UInt64) { append(handle, Double(value)) }
+    public mutating func append(_ handle: SeriesHandle, _ value: UInt64) { append(handle, Double(value)) }
 
     /// Registers a gauge (or the same one again). Slow path: when structure changes.
-    func gauge(_ name: String, _ labels: Label...) -> SeriesHandle { register(name, labels, .gauge, .unknown) }
+    public func gauge(_ name: String, _ labels: Label...) -> SeriesHandle { register(name, labels, .gauge, .unknown) }
 
     /// Registers a counter that the kernel keeps since boot.
-    func counter(_ name: String, _ labels: Label...) -> SeriesHandle { register(name, labels, .counter, .boot) }
+    public func counter(_ name: String, _ labels: Label...) -> SeriesHandle { register(name, labels, .counter, .boot) }
 
     /// Registers a series under any type.
     func register(

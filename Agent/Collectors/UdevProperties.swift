@@ -2,7 +2,10 @@
 enum UdevProperties {
     /// - Returns: nothing when udev does not run or does not know the device. Slow path: once per device.
     static func read(_ path: String) -> [String: String] {
-        guard let bytes = ReadBuffer().fill(path: path) else { return [:] }
+        // Not the thread's buffer: the caller is still reading from that. What is read lives as long as its buffer.
+        let buffer = ReadBuffer()
+        defer { withExtendedLifetime(buffer) {} }
+        guard let bytes = buffer.fill(path: path) else { return [:] }
         var properties: [String: String] = [:]
         var cursor = ByteCursor(bytes)
         while let line = cursor.line() {

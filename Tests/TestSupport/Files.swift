@@ -31,8 +31,9 @@ public enum Files {
 
     public static func text(_ path: String) throws -> String { String(decoding: try read(path), as: UTF8.self) }
 
+    /// Overwrites and then shortens: a file emptied first and written anew is flushed by ext4 when it is closed.
     public static func write(_ bytes: [UInt8], to path: String) throws {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw SystemError("open \(path)") }
         defer { close(descriptor) }
         var done = 0
@@ -43,6 +44,7 @@ public enum Files {
             guard count > 0 else { throw SystemError("write \(path)") }
             done += count
         }
+        guard ftruncate(descriptor, off_t(bytes.count)) == 0 else { throw SystemError("truncate \(path)") }
     }
 
     public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
