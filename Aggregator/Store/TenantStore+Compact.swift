@@ -102,6 +102,7 @@ extension TenantStore {
                 try file.write(chunks, replacing: [], moved: ids, generation: generation)
             }
             days.noteMoved(ids, day)
+            try faults.pass(.afterDayFile)
             for place in places { windowParts.note(day, agent, place.window, place.slice) }
         }
         return written
@@ -113,6 +114,7 @@ extension TenantStore {
         try ingest.use { database in
             try database.transaction { try IngestFile.delete(ids, in: database) }
         }
+        try faults.pass(.afterDeletion)
         head.remove(Set(ids), of: agent)
         try days.forgetMoved(ids)
     }

@@ -43,6 +43,7 @@ extension TenantStore {
         guard let through = taken.last?.block else { return 0 }
         let generation = state.withLock { $0.generation }
         let current = try events.take(batches, through: through, generation: generation)
+        try faults.pass(.afterEvents)
         try ingest.use { database in
             try database.transaction { try IngestFile.delete(taken.map(\.block), in: database) }
         }

@@ -23,6 +23,7 @@ extension TenantStore {
         try indexFile.save(index)
         try takeBackMoved()
         try loadRows()
+        try learnParts()
     }
 
     /// Sixteen random bytes, made with the file.
@@ -125,6 +126,21 @@ extension TenantStore {
         covered += rows.filter { $0.kind == .events && $0.state == .normal && $0.id <= movedEvents }.map(\.id)
         guard !covered.isEmpty else { return }
         try ingest.use { database in try database.transaction { try IngestFile.delete(covered, in: database) } }
+    }
+
+    /// So that parts written before a restart are merged after it; of older days they only cost some space.
+    private func learnParts() throws {
+        for day in days.days.suffix(2) {
+            do {
+                try onDay(day, creating: false) { file in
+                    for row in try file.allRows() {
+                        windowParts.note(day, row.agent, row.window, row.low / UInt32(StoreLimits.chunkGroupSeriesMax))
+                    }
+                }
+            } catch let error as SQLiteError where error.isDamage {
+                continue  // set aside and reported
+            }
+        }
     }
 
     /// Lists what level 0 holds, without reading bodies.

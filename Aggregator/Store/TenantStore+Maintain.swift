@@ -146,3 +146,11 @@ extension TenantStore {
         }
     }
 }
+
+extension TenantStore {
+    /// Bounds `ingest.sqlite`, so that a test meets a full disk without filling one. Never below its present size.
+    package func limitIngestPages(_ count: Int) {
+        // A failure leaves the bound as it was.
+        try? ingest.use { _ = try $0.setPagesMax(count) }
+    }
+}

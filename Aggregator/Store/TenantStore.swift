@@ -35,6 +35,8 @@ package final class TenantStore: Sendable {
     let events: EventStore
     let state: Mutex<IngestState>
     let damages: Mutex<[DamageReport]>
+    /// Where tests and the simulation let it fail.
+    package let faults = StoreFaults()
     /// Held while level-0 events move, by the maintenance thread or by a reader that wants them all.
     let eventMove = Mutex<Void>(())
     let lastEventMove = Mutex<Int64>(.min)

@@ -85,7 +85,8 @@ package final class SeriesIndex: Sendable {
         for list in lists where list.isNegated { ids = list.removed(from: ids) }
         return ids.filter { id in
             guard let position = SeriesIndexState.position(of: id, in: columns.0) else { return false }
-            return columns.1[position] <= range.upperBound.milliseconds
+            // A series without a sample yet has its first after its last.
+            return columns.1[position] <= columns.2[position] && columns.1[position] <= range.upperBound.milliseconds
                 && columns.2[position] >= range.lowerBound.milliseconds
         }.map { SeriesID($0) }
     }

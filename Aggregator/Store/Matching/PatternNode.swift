@@ -70,14 +70,14 @@ struct ScalarSet: Sendable {
     var caseFolded: ScalarSet {
         var more = ranges
         for range in ranges {
-            for scalar in max(65, range.lowerBound)..<max(65, min(91, range.upperBound + 1)) {
-                more.append(scalar + 32...scalar + 32)
-            }
-            for scalar in max(97, range.lowerBound)..<max(97, min(123, range.upperBound + 1)) {
-                more.append(scalar - 32...scalar - 32)
-            }
+            more += Self.common(range, 65...90).map { $0.lowerBound + 32...$0.upperBound + 32 }
+            more += Self.common(range, 97...122).map { $0.lowerBound - 32...$0.upperBound - 32 }
         }
         return ScalarSet(more)
+    }
+
+    private static func common(_ left: ClosedRange<UInt32>, _ right: ClosedRange<UInt32>) -> [ClosedRange<UInt32>] {
+        left.overlaps(right) ? [left.clamped(to: right)] : []
     }
 
     private static func normalized(_ ranges: [ClosedRange<UInt32>]) -> [ClosedRange<UInt32>] {

@@ -164,7 +164,8 @@ final class DayFile: Sendable {
     /// Forgets the notes once the rows are gone from the ingest file.
     func forgetMoved() throws {
         try writer.use { database in
-            if try database.integer("SELECT count(*) FROM moved") ?? 0 > 0 { try database.execute("DELETE FROM moved") }
+            // Not waited for: a note that comes back names ids that are gone for good.
+            try database.transaction(synchronous: .normal) { try database.execute("DELETE FROM moved") }
         }
     }
 

@@ -51,15 +51,9 @@ final class AgentReader {
     }
 
     private func append(_ group: MetricBatch.Group, _ number: UInt32, _ shift: Int64, to run: inout SampleRun) {
-        var low = 0
-        var high = group.series.count
-        while low < high {
-            let middle = (low + high) / 2
-            if group.series[middle] < number { low = middle + 1 } else { high = middle }
-        }
-        guard low < group.series.count, group.series[low] == number else { return }
+        guard let position = group.position(of: number) else { return }
         let count = group.timestamps.count
-        run.append(group.timestamps[...], group.values[low * count..<(low + 1) * count], shift: shift)
+        run.append(group.timestamps[...], group.values[position * count..<(position + 1) * count], shift: shift)
     }
 
     // MARK: Level 0

@@ -18,6 +18,12 @@ package struct SeriesSamples: Sendable {
     /// Milliseconds.
     package var timestamps: [Int64]
     package var values: [Double]
+
+    package init(series: SeriesIndex.Entry, timestamps: [Int64], values: [Double]) {
+        self.series = series
+        self.timestamps = timestamps
+        self.values = values
+    }
 }
 
 /// A walk over series. Bounded memory: the samples of one series, and what ``AgentReader`` keeps of one agent.

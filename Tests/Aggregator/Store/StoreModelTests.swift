@@ -37,6 +37,21 @@ import WireFormat
                 if let last { try store.commit(last) }
             case 6:
                 try store.maintain()
+            case 8:
+                // As a crash between two durable steps.
+                store.faults.stop(
+                    at: Bool.random(using: &generator) ? .afterDayFile : .afterDeletion,
+                    count: Int.random(in: 1...2, using: &generator))
+                do {
+                    while try store.compactStep(isDraining: true).didWork {}
+                    store.faults.clear()
+                } catch is StoreFaults.Stopped {
+                    stores.closeAll()
+                    stores = StoreDirectory(
+                        root: directory.path, configuration: StoreConfiguration(levelZeroMillisecondsMax: 30_000),
+                        time: time)
+                    store = try stores.tenant(TestBlocks.tenant)
+                }
             case 7:
                 #expect(try TestBlocks.everything(store) == oracle, "seed \(seed)")
             default:

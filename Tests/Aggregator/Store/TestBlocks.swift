@@ -13,16 +13,22 @@ struct TestAgent {
     var sequence: UInt64 = 0
 
     init(_ name: String, seriesCount: Int, epoch: UInt64 = 1) {
+        self.init(
+            name,
+            series: (0..<seriesCount).map { number in
+                SeriesDescriptor(
+                    key: SeriesKey(
+                        name: "metric_\(number % 7)",
+                        labels: [Label("number", "\(number)"), Label("zone", "z\(number % 3)")]),
+                    type: number % 2 == 0 ? .counter : .gauge)
+            }, epoch: epoch)
+    }
+
+    init(_ name: String, series: [SeriesDescriptor], epoch: UInt64 = 1) {
         id = AgentID(unchecked: name)
-        self.epoch = EpochID(high: epoch, low: UInt64(name.utf8.reduce(0) { $0 &* 31 &+ Int($1) }.magnitude))
-        series = (0..<seriesCount).map { number in
-            SeriesDescriptor(
-                key: SeriesKey(
-                    name: "metric_\(number % 7)",
-                    labels: [Label("number", "\(number)"), Label("zone", "z\(number % 3)")]),
-                type: number % 2 == 0 ? .counter : .gauge)
-        }
-        tableHash = TableHash(high: self.epoch, low: ID128(high: 7, low: UInt64(seriesCount)))
+        self.epoch = EpochID(high: epoch, low: name.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) })
+        self.series = series
+        tableHash = TableHash(high: self.epoch, low: ID128(high: 7, low: UInt64(series.count)))
     }
 
     func labels(_ number: Int) -> SeriesKey {
@@ -46,7 +52,8 @@ struct TestAgent {
             lastTimestamp: Timestamp(milliseconds: times.max() ?? 0),
             recordCount: UInt32(samples.sampleCount), clock: clock, nonce: [])
         return IngestCommit.Block(
-            agent: id, header: header, body: TestBlocks.encodeMetrics([tableHash], samples),
+            agent: id, header: header,
+            body: TestBlocks.encodeMetrics(TableReference(hash: tableHash, count: UInt32(series.count)), samples),
             content: .metrics(tables: [tableHash], samples: samples), receivedAt: now, isQuarantined: isQuarantined)
     }
 
@@ -75,11 +82,15 @@ enum TestBlocks {
     /// 2026-01-01T00:00:00Z.
     static let start = Timestamp(seconds: 1_767_225_600)
 
-    static func encodeMetrics(_ tables: [TableHash], _ samples: MetricBatch) -> [UInt8] {
-        StoreCodec.encodeMetrics(tables, samples)
-    }
     static func encodeEvents(_ events: [ListeningEvent]) -> [UInt8] { [] }
-    static func encodeTable(_ series: [SeriesDescriptor]) -> [UInt8] { [1] }
+    static func encodeTable(_ series: [SeriesDescriptor]) -> [UInt8] { (try? SeriesTable.encode(series)) ?? [] }
+
+    static func encodeMetrics(_ table: TableReference, _ samples: MetricBatch) -> [UInt8] {
+        guard let block = try? MetricBlock.encode(samples, tables: [table]), let body = try? BlockBody() else {
+            return []
+        }
+        return (try? body.compress(block)) ?? []
+    }
 
     static func everything(_ store: TenantStore) throws -> [SeriesKey: [Int64: Double]] {
         var found: [SeriesKey: [Int64: Double]] = [:]

@@ -1,0 +1,32 @@
+import Synchronization
+
+/// Points between two durable steps where a test lets the store stop, as a crash would. None is set in service.
+package final class StoreFaults: Sendable {
+    package enum Point: Hashable, Sendable {
+        /// A day file holds merged rows; level 0 lists them still.
+        case afterDayFile
+        /// The rows are gone from level 0; the day file's note is still there.
+        case afterDeletion
+        /// `events.sqlite` holds events whose rows level 0 lists still.
+        case afterEvents
+    }
+    package struct Stopped: Error {
+        package let point: Point
+    }
+
+    private let points = Mutex<[Point: Int]>([:])
+
+    /// Stops at the `count`-th passing from now on.
+    package func stop(at point: Point, count: Int = 1) { points.withLock { $0[point] = count } }
+
+    package func clear() { points.withLock { $0.removeAll() } }
+
+    func pass(_ point: Point) throws {
+        let stops = points.withLock { points -> Bool in
+            guard let left = points[point] else { return false }
+            points[point] = left > 1 ? left - 1 : nil
+            return left <= 1
+        }
+        if stops { throw Stopped(point: point) }
+    }
+}

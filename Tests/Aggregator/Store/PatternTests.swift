@@ -1,0 +1,60 @@
+import Store
+import Testing
+
+@Suite struct PatternTests {
+    @Test("patterns match whole values")
+    func table() throws {
+        func check(_ pattern: String, matches: [String], not: [String], line: Int = #line) throws {
+            let compiled = try AnchoredPattern(pattern)
+            for text in matches { #expect(compiled.matches(text), "\(pattern) should match \(text), line \(line)") }
+            for text in not { #expect(!compiled.matches(text), "\(pattern) should not match \(text), line \(line)") }
+        }
+        try check("", matches: [""], not: ["a"])
+        try check("a", matches: ["a"], not: ["", "aa", "ba"])
+        try check("a|b|cd", matches: ["a", "b", "cd"], not: ["c", "ab"])
+        try check("cpu[0-9]+", matches: ["cpu0", "cpu12"], not: ["cpu", "xcpu1", "cpu1x"])
+        try check("a.*z", matches: ["az", "abcz", "a\nz"], not: ["a", "za"])
+        try check("a{2,3}", matches: ["aa", "aaa"], not: ["a", "aaaa"])
+        try check("a{2}", matches: ["aa"], not: ["a", "aaa"])
+        try check("a{2,}", matches: ["aa", "aaaaa"], not: ["a"])
+        try check("(?i)Node-[a-c]", matches: ["node-A", "NODE-c"], not: ["node-d"])
+        try check("(?:x|y)?z", matches: ["z", "xz", "yz"], not: ["xyz"])
+        try check("(?P<name>ab)+", matches: ["ab", "abab"], not: ["aba"])
+        try check("[^/]+/[^/]+", matches: ["a/b"], not: ["a/b/c", "/b"])
+        try check("\\d\\w\\s", matches: ["1a ", "2_\t"], not: ["aa ", "1- "])
+        try check("[[:alpha:]]+\\.[[:digit:]]", matches: ["ab.1"], not: ["ab1", "1.1"])
+        try check("\\Qa.b\\E.", matches: ["a.bx"], not: ["axbx"])
+        try check("^a$", matches: ["a"], not: ["b"])
+        try check("foo\\b.*", matches: ["foo", "foo bar"], not: ["foobar"])
+        try check("ü+\\x{2F}", matches: ["ü/", "üü/"], not: ["u/"])
+        try check("(a*)*b", matches: ["b", "aaab"], not: ["aaaa"])
+        try check("[]a]", matches: ["]", "a"], not: ["b"])
+        try check("a{,2}", matches: ["a{,2}"], not: ["a", "aa"])
+    }
+
+    @Test("invalid patterns name the position")
+    func invalid() {
+        for (pattern, position) in [("a(", 2), ("*", 0), ("a**", 3), ("[a", 2), ("a)", 1), ("\\", 1), ("[b-a]", 4)] {
+            #expect(throws: PatternError.self, "\(pattern)") { try AnchoredPattern(pattern) }
+            do { _ = try AnchoredPattern(pattern) } catch {
+                #expect(error.position == position, "\(pattern): \(error)")
+            }
+        }
+        #expect(throws: PatternError.self) { try AnchoredPattern("(((a{1000}){1000}){1000})") }
+        #expect(throws: PatternError.self) { try AnchoredPattern(String(repeating: "(", count: 2000)) }
+        #expect(throws: PatternError.self) { try AnchoredPattern(String(repeating: "a", count: 5000)) }
+    }
+
+    @Test("a pattern made to backtrack forever takes linear steps")
+    func linear() throws {
+        let pattern = try AnchoredPattern("(a+)+(a+)+(a+)+b")
+        #expect(!pattern.matches(String(repeating: "a", count: 3000)))
+    }
+
+    @Test("alternatives of plain texts are known as such")
+    func literals() throws {
+        #expect(try AnchoredPattern("a|b(c|d)").literals == ["a", "bc", "bd"])
+        #expect(try AnchoredPattern("a+").literals == nil)
+        #expect(try LabelMatcher("x", .matches, "a|b").candidateValues == ["a", "b"])
+    }
+}
