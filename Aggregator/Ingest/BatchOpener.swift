@@ -111,11 +111,13 @@ package struct BatchOpener: Sendable {
         _ body: [UInt8], _ header: BatchHeader, _ now: Timestamp
     ) throws(WireError) -> OpenedMessage.Content {
         let content: IngestCommit.Content
+        var tableCounts: [UInt32] = []
         switch header.kind {
         case .metrics:
             let (tables, samples) = try bodies.metrics(body)
             guard samples.sampleCount == Int(header.recordCount) else { throw .invalid("record count") }
-            content = .metrics(tables: tables, samples: samples)
+            content = .metrics(tables: tables.map(\.hash), samples: samples)
+            tableCounts = tables.map(\.count)
         case .events:
             let events = try bodies.events(body)
             guard events.count == Int(header.recordCount) else { throw .invalid("record count") }
@@ -133,7 +135,9 @@ package struct BatchOpener: Sendable {
         case .key: throw .invalid("kind")
         }
         return .block(
-            IngestCommit.Block(agent: header.agent, header: header, body: body, content: content, receivedAt: now))
+            IngestCommit.Block(
+                agent: header.agent, header: header, body: body, content: content, tableCounts: tableCounts,
+                receivedAt: now))
     }
 
     private func key(

@@ -48,6 +48,8 @@ package struct IngestCommit: Sendable {
         package var body: [UInt8]
         /// What `body` holds, decoded once by the opener so that nobody has to decode it again.
         package var content: Content
+        /// How many series each table of a metric block has, as the block says; checked against the tables.
+        package var tableCounts: [UInt32]
         package var receivedAt: Timestamp
         /// The agent's clock was not synchronised, or samples were more than 5 minutes ahead: the block is
         /// committed and counted, but its samples wait for a corrected time.
@@ -64,13 +66,14 @@ package struct IngestCommit: Sendable {
         }
 
         package init(
-            agent: AgentID, header: BatchHeader, body: [UInt8], content: Content, receivedAt: Timestamp,
-            isQuarantined: Bool = false
+            agent: AgentID, header: BatchHeader, body: [UInt8], content: Content, tableCounts: [UInt32] = [],
+            receivedAt: Timestamp, isQuarantined: Bool = false
         ) {
             self.agent = agent
             self.header = header
             self.body = body
             self.content = content
+            self.tableCounts = tableCounts
             self.receivedAt = receivedAt
             self.isQuarantined = isQuarantined
         }

@@ -131,9 +131,10 @@ extension TenantIngest {
             if !missing.isEmpty {
                 return wait(block, missing: missing, agent, now)
             }
-            let seriesCount = tables.reduce(0) { $0 + UInt64(agent.tables[$1] ?? 0) }
+            let counts = tables.compactMap { agent.tables[$0] }
+            let seriesCount = counts.reduce(0) { $0 + UInt64($1) }
             let highest = samples.groups.compactMap { $0.series.last }.max() ?? 0
-            if samples.sampleCount > 0, UInt64(highest) >= seriesCount {
+            if counts != block.tableCounts || samples.sampleCount > 0 && UInt64(highest) >= seriesCount {
                 return settle(header, as: .malformed, "series beyond its tables", block.body, lane, agent, now)
             }
         }

@@ -7,10 +7,12 @@ import WireFormat
 
 /// Bodies of the tests: as simple as can be told apart. The real codecs have their own tests.
 struct PlainBodies: BodyDecoder {
-    func metrics(_ body: [UInt8]) throws(WireError) -> (tables: [TableHash], samples: MetricBatch) {
+    func metrics(_ body: [UInt8]) throws(WireError) -> (tables: [TableReference], samples: MetricBatch) {
         try ByteReader.reading(body) { (reader) throws(WireError) in
-            var tables: [TableHash] = []
-            for _ in 0..<(try reader.readCount("tables", max: 4)) { tables.append(try reader.readHash("table")) }
+            var tables: [TableReference] = []
+            for _ in 0..<(try reader.readCount("tables", max: 4)) {
+                tables.append(TableReference(hash: try reader.readHash("table"), count: 5))
+            }
             let series = UInt32(try reader.readByte("series"))
             let samples = Int(try reader.readByte("samples"))
             guard samples > 0 else { throw .invalid("samples") }
