@@ -61,6 +61,10 @@ public struct StreamMetrics: Sendable {
         }
     }
 
+    // Kept, because `allCases` makes an array each time.
+    private static let familyCount = Family.allCases.count
+    private static let singleCount = Single.allCases.count
+
     public init(
         idsMax: Int = Self.idsMax, combinationsMax: Int = Self.combinationsMax, listenersMax: Int = Self.listenersMax
     ) {
@@ -169,8 +173,8 @@ public struct StreamMetrics: Sendable {
         if descriptors.isEmpty {
             for single in Single.allCases { append(SeriesKey(name: single.name), .counter) }
         }
-        while (descriptors.count - Single.allCases.count) / Family.allCases.count < labels.combinations.count {
-            let next = (descriptors.count - Single.allCases.count) / Family.allCases.count
+        while (descriptors.count - Self.singleCount) / Self.familyCount < labels.combinations.count {
+            let next = (descriptors.count - Self.singleCount) / Self.familyCount
             for family in Family.allCases {
                 let key = SeriesKey(name: family.name, labels: labels.combinations[next].labels)
                 append(key, family == .concurrentListeners ? .gauge : .counter)
@@ -185,7 +189,7 @@ public struct StreamMetrics: Sendable {
     }
 
     private func index(_ family: Family, _ combination: UInt16) -> Int {
-        Single.allCases.count + Int(combination) * Family.allCases.count + family.rawValue
+        Self.singleCount + Int(combination) * Self.familyCount + family.rawValue
     }
 
     private mutating func add(_ amount: Double, _ family: Family, _ combination: UInt16) {

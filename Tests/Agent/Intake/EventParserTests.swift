@@ -180,6 +180,7 @@ struct EventParserTests {
         }
         let result = EventSamples.parse(bytes)
         #expect(result.events.count + result.rejections.count <= IntakeLimits.recordsMax + 1)
-        #expect(!result.events.isEmpty || !result.rejections.isEmpty || bytes.isEmpty || result.unknownFieldCount >= 0)
+        #expect(!result.isCutShort || !result.rejections.isEmpty, "seed \(seed)")
+        #expect(result.events.allSatisfy { !$0.id.isEmpty && $0[.track] != nil }, "seed \(seed)")
     }
 }
