@@ -30,6 +30,8 @@ final class AgentIngest {
     var challenge: Challenge?
     /// When the birth of an epoch was first seen by this process; the last ones only.
     var epochFirstSeen: [EpochID: Timestamp] = [:]
+    /// Epochs that may be running: their birth came, or they were taken over from, at that time.
+    var suspects: [EpochID: Timestamp] = [:]
     /// Epochs that signed a challenge: when, and when that challenge had been issued.
     var answers: [EpochID: (at: Timestamp, issuedAt: Timestamp)] = [:]
 

@@ -8,7 +8,8 @@ extension TenantIngest {
         due.lazy.compactMap { self.agents[$0]?.acknowledgementDueAt }.min()
     }
 
-    /// The acknowledgements due now, unsigned; two for an agent that runs twice.
+    /// The acknowledgements due now, unsigned; more than one for an agent that seems to
+    /// run more than once.
     ///
     /// Only what is durable is acknowledged. What happens within 250 ms is combined into one.
     package func acknowledgements(now: Timestamp) -> [(AgentID, Acknowledgement)] {
@@ -20,7 +21,7 @@ extension TenantIngest {
             }
             guard dueAt <= now else { continue }
             // A counter is used only below the durable reserve: wait for the commit that reserves.
-            guard agent.nextCounter + 4 < agent.durableReserve else {
+            guard agent.nextCounter + 8 < agent.durableReserve else {
                 agent.isFleetDirty = true
                 dirty.insert(id)
                 continue
@@ -52,8 +53,11 @@ extension TenantIngest {
             time: now,
             flushIntervalMilliseconds: agent.flushIntervalMilliseconds, creditBytes: configuration.creditBytes,
             challenge: isFresh ? agent.challenge?.value ?? .zero : .zero)
-        return runningEpochs(agent, now).map { epoch in
+        let isAsking = acknowledgement.needsBirth
+        return epochs(agent, isAsking: isAsking, now).map { epoch in
             acknowledgement.runningEpoch = epoch
+            acknowledgement.needsBirth =
+                isAsking && (agent.challenge == nil || agent.answers[epoch]?.issuedAt != agent.challenge?.issuedAt)
             acknowledgement.counter = agent.nextCounter
             agent.nextCounter += 1
             return acknowledgement
@@ -87,16 +91,20 @@ extension TenantIngest {
         return true
     }
 
-    /// The running epoch; both of them while a clone was seen within the last ten minutes.
-    private func runningEpochs(_ agent: AgentIngest, _ now: Timestamp) -> [EpochID] {
+    /// Whom to address: the running epoch; while a clone was seen within ten minutes, the other one too; when a
+    /// challenge asks, every epoch that may be running. An agent takes its control from its own epoch's only.
+    private func epochs(_ agent: AgentIngest, isAsking: Bool, _ now: Timestamp) -> [EpochID] {
         let running = agent.fleet.birth?.runningEpoch ?? .zero
-        guard now.milliseconds(since: agent.fleet.cloneSeenAt) <= IngestLimits.challengeMillisecondsMax else {
-            return [running]
+        func isRecent(_ time: Timestamp) -> Bool {
+            now.milliseconds(since: time) <= IngestLimits.challengeMillisecondsMax
         }
-        let others = agent.answers
-            .filter {
-                $0.key != running && now.milliseconds(since: $0.value.at) <= IngestLimits.challengeMillisecondsMax
-            }
-        return [running] + others.keys.sorted().prefix(1)
+        var others = Set<EpochID>()
+        if isRecent(agent.fleet.cloneSeenAt) {
+            others.formUnion(agent.answers.lazy.filter { isRecent($0.value.at) }.map(\.key))
+        }
+        if isAsking, agent.challenge != nil {
+            others.formUnion(agent.suspects.lazy.filter { isRecent($0.value) }.map(\.key))
+        }
+        return [running] + others.subtracting([running]).sorted().prefix(3)
     }
 }

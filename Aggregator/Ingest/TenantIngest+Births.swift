@@ -11,6 +11,7 @@ extension TenantIngest {
             birth.challenge != .zero && birth.challenge == agent.challenge?.value && agent.isChallengeFresh(now)
         let isKnownEpoch = agent.epochFirstSeen[birth.runningEpoch] != nil
         remember(birth.runningEpoch, agent, now)
+        agent.suspects[birth.runningEpoch] = now
         let isOther = previous.map { $0.runningEpoch != birth.runningEpoch } ?? false
         guard isFresh || previous == nil || birth.sessionCounter > (previous?.sessionCounter ?? 0) else {
             statistics.staleBirths += 1
@@ -18,6 +19,7 @@ extension TenantIngest {
             if isOther { issueChallenge(agent, now, isUrgent: !isKnownEpoch) }
             return
         }
+        if let previous, isOther { agent.suspects[previous.runningEpoch] = now }
         // An agent that signed a fresh challenge replaces what was known, even with a lower counter.
         agent.fleet.birth = birth
         agent.fleet.birthReceivedAt = now
@@ -48,6 +50,7 @@ extension TenantIngest {
             let oldest = agent.epochFirstSeen.min(by: { $0.value < $1.value })
         {
             agent.epochFirstSeen[oldest.key] = nil
+            agent.suspects[oldest.key] = nil
             agent.answers[oldest.key] = nil
         }
         agent.epochFirstSeen[epoch] = now

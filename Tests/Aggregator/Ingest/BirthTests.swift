@@ -20,9 +20,11 @@ struct BirthTests {
         let second = first.again(epoch: 2)
         second.sessionCounter = 2
         try second.connect()
-        let challenge = try #require(bench.turn().last?.challenge)
+        let asked = bench.turn()
+        let challenge = try #require(asked.last?.challenge)
         #expect(challenge != .zero)
-        #expect(bench.acknowledgements.last?.acknowledgement.needsBirth == true)
+        #expect(asked.map(\.needsBirth) == [true, true])
+        #expect(Set(asked.map(\.runningEpoch)) == [first.epoch, second.epoch])
         second.sessionCounter = 3
         bench.send(.birth, second.birth(challenge: challenge), from: second)
         #expect(bench.ingest.statistics.clones == 0)
