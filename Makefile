@@ -1,0 +1,59 @@
+# Stagebox. `make help` lists what there is to do.
+SWIFT ?= swift
+BUILD := .build/release
+DURATION ?=
+SEEDS ?= 200
+PORT ?= 8480
+TEST_FLAGS := -c release --disable-testable-imports --disable-xctest
+
+.PHONY: help demo test build lint format bench bench-codec bench-collectors bench-agent bench-ingest simulate smoke-full deb check-deb clean dependencies
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+dependencies:
+	@Packaging/scripts/install-dependencies
+
+build: dependencies ## the three programs, in release
+	$(SWIFT) build -c release
+
+demo: build ## broker, aggregator and agent on this machine (DURATION=20: unattended, checked)
+	@Packaging/demo/run "$(BUILD)" "$(PORT)" "$(DURATION)"
+
+test: build ## all tests that need no second machine
+	@Packaging/scripts/test $(TEST_FLAGS)
+
+lint: ## formatting, agent's linkage, shell scripts
+	@Packaging/scripts/lint
+
+format: ## rewrite all sources in the house format
+	$(SWIFT) format --in-place --parallel --configuration .swift-format --recursive Shared Agent Aggregator Tests Package.swift
+
+simulate: build ## the fault simulation; SEEDS=N for more
+	STAGEBOX_SIMULATION_SEEDS=$(SEEDS) STAGEBOX_SIMULATION_SECONDS=0 $(SWIFT) test $(TEST_FLAGS) --filter SimulationTests
+
+bench: bench-codec bench-collectors bench-agent bench-ingest ## every figure, peers beside us
+
+bench-codec: dependencies ## bytes and nanoseconds per sample on a /proc recording (RECORDING=FILE.xz)
+	STAGEBOX_DEV=1 $(SWIFT) run -c release --scratch-path .build-dev CodecBenchmark $(RECORDING)
+
+bench-collectors: dependencies ## CPU per collection
+	STAGEBOX_DEV=1 $(SWIFT) run -c release --scratch-path .build-dev CollectorBenchmark
+
+bench-agent: build ## CPU, memory and disk writes of the agent beside node_exporter
+	@Packaging/scripts/bench-agent "$(BUILD)"
+
+bench-ingest: build ## acknowledged samples per second through mosquitto, beside VictoriaMetrics
+	@Packaging/scripts/bench-ingest "$(BUILD)"
+
+smoke-full: build ## the long smoke tests: a 2 GB backlog, a minute of kill -9
+	STAGEBOX_SMOKE=full $(SWIFT) test $(TEST_FLAGS) --filter SmokeTests
+
+deb: build ## Debian packages in dist/
+	@Packaging/scripts/make-deb "$(BUILD)"
+
+check-deb: deb ## install, start, upgrade and purge them in a fresh debootstrap
+	@Packaging/scripts/check-deb
+
+clean: ## remove everything that was built
+	rm -rf .build .build-* dist
