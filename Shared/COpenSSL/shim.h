@@ -21,5 +21,11 @@ static inline int stagebox_ssl_ctx_set_app_data(SSL_CTX *context, void *data) {
 static inline void *stagebox_ssl_ctx_get_app_data(const SSL_CTX *context) {
     return SSL_CTX_get_app_data(context);
 }
+/* A macro over SSL_ctrl. */
+static inline long stagebox_ssl_set_server_name(SSL *session, const char *name) {
+    return SSL_set_tlsext_host_name(session, name);
+}
+/* A macro over CRYPTO_free. */
+static inline void stagebox_openssl_free(void *memory) { OPENSSL_free(memory); }
 
 #endif

@@ -35,6 +35,17 @@ public final class OwnMetrics: Sendable {
         values.withLock { $0[key] = (.gauge, value) }
     }
 
+    public func set(_ name: StaticString, _ value: Double, labels: [String]) {
+        let key = Key(name: String(describing: name), labels: labels)
+        values.withLock { $0[key] = (.gauge, value) }
+    }
+
+    /// Forgets every reading of a name, for sets of labels that come and go.
+    public func clear(_ name: StaticString) {
+        let name = String(describing: name)
+        values.withLock { values in values = values.filter { $0.key.name != name } }
+    }
+
     public func value(_ name: String, _ labels: String...) -> Double? {
         values.withLock { $0[Key(name: name, labels: labels)]?.value }
     }

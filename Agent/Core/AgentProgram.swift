@@ -1,0 +1,124 @@
+import Buffer
+import Collectors
+import Glibc
+import Intake
+import MQTT
+package import RuntimeSupport
+import Sealing
+import Telemetry
+import WireFormat
+
+/// The agent as it runs on a node: collectors, intake and transport around one ``AgentEngine``.
+///
+/// Threads: collectors (two), intake (one), libmosquitto (one), and the caller of ``run()``, which is the engine's.
+package final class AgentProgram {
+    package static let version = "0.1.0"
+    /// Inputs that wait for the engine; beyond it scrapes are dropped (counted) and intakes answered with 429.
+    static let mailboxItemsMax = 16_384
+
+    private let configuration: AgentConfiguration
+    private let time = SystemTimeSource()
+    private let metrics = OwnMetrics()
+    private let mailbox = BoundedQueue<AgentInput>(itemsMax: AgentProgram.mailboxItemsMax)
+    private let report: @Sendable (AgentReport) -> Void
+
+    private init(_ configuration: AgentConfiguration, _ report: @escaping @Sendable (AgentReport) -> Void) {
+        self.configuration = configuration
+        self.report = report
+    }
+
+    package static func make(
+        configuration: AgentConfiguration, report: @escaping @Sendable (AgentReport) -> Void
+    ) -> AgentProgram {
+        AgentProgram(configuration, report)
+    }
+
+    /// From any thread: SIGTERM.
+    package var stop: @Sendable () -> Void {
+        let mailbox = mailbox
+        return { _ = mailbox.push(.stop) }
+    }
+
+    package enum Failure: Error, CustomStringConvertible {
+        case notEnrolled(String)
+        package var description: String {
+            switch self {
+            case .notEnrolled(let path):
+                "this node is not enrolled (no \(path)): run \"stagebox-agent enrol URL TOKEN\" first"
+            }
+        }
+    }
+
+    /// Runs until told to stop.
+    /// - Parameter onRunning: called once everything is up.
+    package func run(onRunning: (_ intakePort: Int) -> Void, heartbeat: () -> Void) throws {
+        let identityFile = try IdentityFile(configuration)
+        guard let identity = try identityFile.read() else { throw Failure.notEnrolled(configuration.identityPath) }
+        let engine = try makeEngine(identity, identityFile)
+        let intake = try startIntake(identity)
+        let runner = CollectorRunner(
+            collectors: DefaultCollectors.make(
+                roots: CollectorRoots(proc: configuration.procRoot, sys: configuration.sysRoot)), time: time,
+            deliver: { [mailbox] in mailbox.push(.scrape($0)) })
+        runner.start()
+        onRunning(intake.port)
+        while !engine.isStopped {
+            let wait = engine.nextDeadlineMilliseconds - Int64(time.monotonicNanoseconds / 1_000_000)
+            for input in mailbox.pop(max: 256, waitMilliseconds: max(0, min(wait, 5000))) { engine.handle(input) }
+            engine.advance()
+            heartbeat()
+            if engine.isStopping { runner.stop() }
+        }
+        runner.stop()
+        intake.stop()
+        mailbox.close()
+    }
+
+    private func makeEngine(_ identity: AgentIdentity, _ file: IdentityFile) throws -> AgentEngine {
+        let buffer = try Buffer(
+            path: configuration.bufferPath,
+            configuration: BufferConfiguration(
+                bytesMax: configuration.bufferBytesMax,
+                syncIntervalMilliseconds: configuration.isDurabilityFull ? 0 : 5000), time: time,
+            generator: SecureGenerator())
+        let mailbox = mailbox
+        let transport = MosquittoClient(timeSource: time) { event in
+            // The engine drains its mailbox faster than a broker fills it; a full one means it is stuck on the disk.
+            _ = mailbox.push(.transport(event))
+        }
+        var generator = SecureGenerator()
+        let clock = Clock(procRoot: configuration.procRoot)
+        let report = report
+        return try AgentEngine(
+            AgentEngine.Parts(
+                identity: identity,
+                configuration: EngineConfiguration(flushMilliseconds: configuration.flushMilliseconds), buffer: buffer,
+                transport: transport, time: time, seed: generator.next(), clock: { clock.reading() }, metrics: metrics,
+                version: Self.version,
+                persist: { identity in
+                    do { try file.write(identity) } catch {
+                        report(.uplink("the identity could not be kept: \(error)"))
+                    }
+                }, report: { report($0) }))
+    }
+
+    private func startIntake(_ identity: AgentIdentity) throws -> IntakeServer {
+        let pseudonyms =
+            identity.pseudonymKey.isEmpty
+            ? PseudonymKey(randomVersion: 0)
+            : try PseudonymKey(bytes: identity.pseudonymKey, version: identity.pseudonymKeyVersion)
+        var settings = IntakeServerConfiguration()
+        settings.host = configuration.intakePort == nil ? nil : "127.0.0.1"
+        settings.port = configuration.intakePort ?? 0
+        settings.socketPath = configuration.intakeSocketPath
+        settings.recordsMax = configuration.intakeRecordsMax
+        let pseudonymise: Pseudonymise = { pseudonyms.pseudonym(of: String(decoding: $0, as: UTF8.self)) }
+        let (mailbox, metrics, time) = (mailbox, metrics, time)
+        let hooks = IntakeServerHooks(
+            eventParser: EventParser(pseudonymVersion: pseudonyms.version, pseudonymise: pseudonymise),
+            listenParser: ListenBrainzParser(pseudonymVersion: pseudonyms.version, pseudonymise: pseudonymise),
+            now: { time.now }, submit: { mailbox.push(.submission($0)) },
+            metricsText: { MetricsText.render(metrics.readings()) })
+        return try IntakeServer.start(settings, hooks)
+    }
+}

@@ -1,0 +1,181 @@
+package import Buffer
+import Collectors
+import Intake
+package import MQTT
+package import RuntimeSupport
+package import Sealing
+package import Telemetry
+import Uplink
+package import WireFormat
+
+/// The agent's one owner of state: samples, seals, buffer, uplink. Its thread calls ``handle(_:)`` with what
+/// arrives and ``advance()`` when ``nextDeadlineMilliseconds`` has come; the simulation does the same in
+/// virtual time. Nothing here blocks but SQLite's commit.
+package final class AgentEngine {
+    package struct Parts {
+        package var identity: AgentIdentity
+        package var configuration: EngineConfiguration
+        package var buffer: Buffer
+        package var transport: any MessageTransport
+        package var time: any TimeSource
+        /// Of the jitter.
+        package var seed: UInt64
+        package var clock: () -> ClockReading
+        package var metrics: OwnMetrics
+        package var version: String
+        /// Keeps a changed identity (a newer key bundle).
+        package var persist: (AgentIdentity) -> Void
+        package var report: (AgentReport) -> Void
+
+        package init(
+            identity: AgentIdentity, configuration: EngineConfiguration, buffer: Buffer, transport: any MessageTransport,
+            time: any TimeSource, seed: UInt64, clock: @escaping () -> ClockReading, metrics: OwnMetrics,
+            version: String, persist: @escaping (AgentIdentity) -> Void, report: @escaping (AgentReport) -> Void
+        ) {
+            self.identity = identity
+            self.configuration = configuration
+            self.buffer = buffer
+            self.transport = transport
+            self.time = time
+            self.seed = seed
+            self.clock = clock
+            self.metrics = metrics
+            self.version = version
+            self.persist = persist
+            self.report = report
+        }
+    }
+
+    let parts: Parts
+    let buffer: Buffer
+    let time: any TimeSource
+    let metrics: OwnMetrics
+    let topics: AgentTopics
+    let signingKey: SigningKey
+    var identity: AgentIdentity
+    var trust: AgentTrust
+    var sealer: BatchSealer
+    var uplink: UplinkStateMachine
+    var accumulator = SampleAccumulator()
+    var tables = SeriesTableSet(encode: { try SeriesTable.encode($0) }, hash: { Hash.blake2b256($0) })
+    let encoder = MetricBlockEncoder()
+    let compressor: BlockBody
+    var streams = StreamMetrics()
+    var streamDescriptorsSent = 0
+    var tickets: [PublishToken: UInt64] = [:]
+    package var configuration: EngineConfiguration
+    /// What the aggregator asked for; nil: our own interval.
+    var wantedFlushMilliseconds: Int64?
+    var nextFlush: Int64
+    var nextStreamTick: Int64
+    package private(set) var isStopping = false
+    package internal(set) var isStopped = false
+    var goodbyeDeadline: Int64?
+
+    package init(_ parts: Parts) throws {
+        self.parts = parts
+        buffer = parts.buffer
+        time = parts.time
+        metrics = parts.metrics
+        compressor = try BlockBody()
+        identity = parts.identity
+        configuration = parts.configuration
+        trust = try AgentTrust(parts.identity)
+        signingKey = try SigningKey(seed: parts.identity.signingSeed)
+        topics = AgentTopics(tenant: parts.identity.tenant, agent: parts.identity.agent)
+        let keys = AgentKeys(
+            tenant: parts.identity.tenant, agent: parts.identity.agent, epoch: parts.buffer.runningEpoch,
+            identity: signingKey, bundle: trust.bundle)
+        let time = parts.time
+        sealer = BatchSealer(
+            tenant: parts.identity.tenant, agent: parts.identity.agent, keys: keys, clock: parts.clock,
+            now: { time.now })
+        let now = Int64(parts.time.monotonicNanoseconds / 1_000_000)
+        uplink = UplinkStateMachine(
+            runningEpoch: parts.buffer.runningEpoch, sessionCounter: try parts.buffer.nextSession(), seed: parts.seed,
+            heldBundleVersion: trust.bundle.version, now: now)
+        nextFlush = now + parts.configuration.flushMilliseconds
+        nextStreamTick = now
+        buffer.setLive([])
+        perform(uplink.handle(.tick, now: now))
+        for state in try buffer.laneStates(max: 64) where state.oldest < state.next {
+            tell(.stored(state.laneKey, next: state.next))
+        }
+    }
+
+    /// Monotonic milliseconds.
+    var now: Int64 { Int64(time.monotonicNanoseconds / 1_000_000) }
+
+    package var nextDeadlineMilliseconds: Int64 {
+        var deadline = min(nextFlush, nextStreamTick)
+        if let wanted = uplink.nextDeadline { deadline = min(deadline, wanted) }
+        if let goodbyeDeadline { deadline = min(deadline, goodbyeDeadline) }
+        return deadline
+    }
+
+    package func handle(_ input: AgentInput) {
+        switch input {
+        case .scrape(let scrape): add(scrape)
+        case .submission(let submission): accept(submission)
+        case .transport(let event): transportEvent(event)
+        case .reload: break
+        case .stop: beginStop()
+        }
+    }
+
+    /// Does whatever is due.
+    package func advance() {
+        let now = now
+        if now >= nextStreamTick {
+            tickStreams()
+            nextStreamTick = now + 1000
+        }
+        if now >= nextFlush { flush() }
+        perform(uplink.handle(.tick, now: now))
+        if let goodbyeDeadline, now >= goodbyeDeadline { finish() }
+    }
+
+    func tell(_ event: UplinkEvent) { perform(uplink.handle(event, now: now)) }
+
+    var flushMilliseconds: Int64 {
+        min(wantedFlushMilliseconds ?? configuration.flushMilliseconds, configuration.flushMilliseconds)
+    }
+
+    private func add(_ scrape: Scrape) {
+        accumulator.add(scrape)
+        for failure in scrape.failures {
+            metrics.add("stagebox_agent_collector_failures_total", 1, "collector", failure.collector)
+            parts.report(.collectorFailed(failure.collector, "\(failure.reason)"))
+        }
+    }
+
+    // MARK: Stopping
+
+    private func beginStop() {
+        guard !isStopping else { return }
+        isStopping = true
+        flush()
+        // Two seconds for what is on its way; the rest waits in the buffer for the next start.
+        goodbyeDeadline = now + 2000
+        tell(.stop)
+        if !uplink.isOnline { finish() }
+    }
+
+    func finish() {
+        guard !isStopped else { return }
+        isStopped = true
+        parts.transport.disconnect()
+        buffer.close()
+    }
+}
+
+/// What somebody who runs the agent should hear of.
+package enum AgentReport: Sendable, Equatable {
+    case collectorFailed(String, String)
+    case connected
+    case disconnected(String)
+    case bufferIncident(String)
+    case rowsNotStored(String)
+    case acknowledgementRefused(String)
+    case uplink(String)
+}

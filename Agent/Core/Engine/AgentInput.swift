@@ -1,0 +1,13 @@
+package import Collectors
+package import MQTT
+
+/// What reaches the engine from the agent's other threads, through one bounded mailbox.
+package enum AgentInput: Sendable {
+    case scrape(Scrape)
+    case submission(IntakeSubmission)
+    case transport(TransportEvent)
+    /// SIGHUP: read the configuration again.
+    case reload
+    /// SIGTERM: flush, say goodbye, end.
+    case stop
+}

@@ -1,0 +1,12 @@
+/// What the engine needs to know of the configuration; every value can change while it runs.
+package struct EngineConfiguration: Sendable, Equatable {
+    /// How often samples become a batch when the aggregator wants nothing else, 200...60 000 ms.
+    package var flushMilliseconds: Int64
+    /// How often counters of our own become samples.
+    package var ownMetricsMilliseconds: Int64
+
+    package init(flushMilliseconds: Int64 = 10_000, ownMetricsMilliseconds: Int64 = 10_000) {
+        self.flushMilliseconds = flushMilliseconds
+        self.ownMetricsMilliseconds = ownMetricsMilliseconds
+    }
+}

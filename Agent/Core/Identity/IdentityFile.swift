@@ -1,0 +1,25 @@
+import Glibc
+package import Sealing
+
+/// The identity on disk, sealed under the machine key (a systemd credential, else a 0600 file beside it).
+package struct IdentityFile {
+    private let file: SealedFile
+    private let key: MachineKey
+
+    /// Makes the data directory and the machine key if they are missing.
+    package init(_ configuration: AgentConfiguration) throws {
+        mkdir(configuration.dataDirectory, 0o700)
+        key = try MachineKey.load(
+            credentialsDirectory: getenv("CREDENTIALS_DIRECTORY").map { String(cString: $0) },
+            path: configuration.machineKeyPath)
+        file = SealedFile(path: configuration.identityPath, purpose: AgentIdentity.purpose, key: key)
+    }
+
+    /// - Returns: nil before enrolment.
+    package func read() throws -> AgentIdentity? { try file.read().map { try AgentIdentity(decoding: $0) } }
+    /// Another sealed file beside this one.
+    func sibling(_ purpose: String) throws -> SealedFile {
+        SealedFile(path: "\(file.path).\(purpose)", purpose: purpose, key: key)
+    }
+    package func write(_ identity: AgentIdentity) throws { try file.write(identity.encoded()) }
+}

@@ -1,0 +1,129 @@
+import AgentCore
+import Glibc
+import RuntimeSupport
+import Telemetry
+
+/// `stagebox-agent`'s flags. By hand, for an argument parser would be a third of the program.
+enum AgentCommand {
+    static let usage = """
+        usage: stagebox-agent run     [options]            collect, take in, send; the service
+               stagebox-agent check   [options]            say what is configured and whether it can work
+               stagebox-agent enrol   URL TOKEN [options]  join a fleet with a one-time token
+               stagebox-agent status  [options]            what a running agent says of itself
+               stagebox-agent ledger  [options]            what it produced and what became of it
+
+        options:
+          --data-directory DIR   buffer, identity and keys (/var/lib/stagebox-agent)
+          --agent NAME           enrol: the name, where the token leaves it open (the host's name)
+          --buffer-bytes N       largest size of the buffer file (268435456)
+          --durability LEVEL     normal, or full: synchronise every commit (normal)
+          --flush-seconds S      how often samples are sent, 0.2 to 60 (10)
+          --intake-port PORT     loopback port of the intake, 0 for none (9470)
+          --intake-socket PATH   Unix socket of the intake (none)
+          --proc-root DIR        where the kernel's files are (/proc)
+          --sys-root DIR         (/sys)
+        """
+
+    struct BadUsage: Error { let message: String }
+
+    static func run(_ arguments: [String]) -> Int32 {
+        do {
+            guard let verb = arguments.first else { throw BadUsage(message: "say what to do") }
+            var options = Options()
+            try options.read(Array(arguments.dropFirst()))
+            switch verb {
+            case "run": try AgentService.run(options.configuration)
+            case "check": return try check(options)
+            case "enrol", "enroll": try enrol(options)
+            case "status": try StatusPage.show(options.configuration, prefix: "stagebox_agent_")
+            case "ledger": try StatusPage.show(options.configuration, prefix: "stagebox_agent_ledger_")
+            case "--version", "version": print("stagebox-agent \(AgentProgram.version)")
+            case "--help", "-h", "help": print(usage)
+            default: throw BadUsage(message: "there is no \"\(verb)\"")
+            }
+            return 0
+        } catch let error as BadUsage {
+            fputs("stagebox-agent: \(error.message)\n\n\(usage)\n", stderr)
+            return 64
+        } catch {
+            fputs("stagebox-agent: \(error)\n", stderr)
+            return 1
+        }
+    }
+
+    private static func enrol(_ options: Options) throws {
+        guard options.positional.count == 2 else { throw BadUsage(message: "enrol needs URL and TOKEN") }
+        let agent = try options.agent.map { try AgentID(validating: $0) }
+        let identity = try Enrolment.run(
+            configuration: options.configuration, url: options.positional[0], token: options.positional[1],
+            agent: agent)
+        print("enrolled as \(identity.tenant)/\(identity.agent); broker \(identity.brokerHost):\(identity.brokerPort)")
+    }
+
+    private static func check(_ options: Options) throws -> Int32 {
+        let configuration = options.configuration
+        let identity = try IdentityFile(configuration).read()
+        print("data directory  \(configuration.dataDirectory)")
+        if let identity {
+            print("identity        \(identity.tenant)/\(identity.agent)")
+            print("broker          \(identity.brokerHost):\(identity.brokerPort)\(identity.isBrokerTLS ? " (TLS 1.3)" : "")")
+        } else {
+            print("identity        none: run \"stagebox-agent enrol URL TOKEN\"")
+        }
+        return identity == nil ? 1 : 0
+    }
+
+    struct Options {
+        var configuration = AgentConfiguration()
+        var agent: String?
+        var positional: [String] = []
+
+        mutating func read(_ arguments: [String]) throws {
+            if let text = getenv("METRICS_BUFFER_SIZE").map({ String(cString: $0) }) {
+                configuration.intakeRecordsMax = try number(text, "METRICS_BUFFER_SIZE", 1...10_000_000)
+            }
+            var rest = arguments[...]
+            while let argument = rest.popFirst() {
+                guard argument.hasPrefix("--") else {
+                    positional.append(argument)
+                    continue
+                }
+                guard let value = rest.popFirst() else { throw BadUsage(message: "\(argument) needs a value") }
+                try set(argument, value)
+            }
+        }
+
+        private mutating func set(_ name: String, _ value: String) throws {
+            switch name {
+            case "--data-directory": configuration.dataDirectory = value
+            case "--agent": agent = value
+            case "--buffer-bytes":
+                configuration.bufferBytesMax = Int64(try number(value, name, 4 << 20...64 << 30))
+            case "--durability":
+                guard value == "normal" || value == "full" else {
+                    throw BadUsage(message: "--durability \"\(value)\": use normal or full")
+                }
+                configuration.isDurabilityFull = value == "full"
+            case "--flush-seconds":
+                guard let seconds = Double(value), (0.2...60).contains(seconds) else {
+                    throw BadUsage(message: "--flush-seconds \"\(value)\": use 0.2 to 60")
+                }
+                configuration.flushMilliseconds = Int64(seconds * 1000)
+            case "--intake-port":
+                let port = try number(value, name, 0...65_535)
+                configuration.intakePort = port == 0 ? nil : port
+            case "--intake-socket": configuration.intakeSocketPath = value
+            case "--proc-root": configuration.procRoot = value
+            case "--sys-root": configuration.sysRoot = value
+            default: throw BadUsage(message: "there is no option \(name)")
+            }
+        }
+
+        private func number(_ text: String, _ name: String, _ range: ClosedRange<Int>) throws -> Int {
+            guard let number = Int(text), range.contains(number) else {
+                throw BadUsage(message: "\(name) \"\(text)\": use \(range.lowerBound) to \(range.upperBound)")
+            }
+            return number
+        }
+    }
+}

@@ -1,0 +1,129 @@
+import COpenSSL
+import Glibc
+public import Telemetry
+
+/// One TLS 1.3 connection to a server known by the SHA-256 of its public key (SubjectPublicKeyInfo), or a
+/// plain one to loopback: what enrolment speaks before it knows any certificate authority. Blocking.
+public final class PinnedConnection {
+    public enum Failure: Error, Equatable, CustomStringConvertible {
+        case cannotConnect(String, code: Int32)
+        case handshake(String)
+        /// Somebody else answers at this address.
+        case wrongKey(found: String)
+        case io(String)
+        case tooLarge(Int)
+        public var description: String {
+            switch self {
+            case .cannotConnect(let target, let code):
+                "cannot connect to \(target): \(String(cString: strerror(code))); is the aggregator running there?"
+            case .handshake(let reason): "the TLS 1.3 handshake failed: \(reason)"
+            case .wrongKey(let found):
+                "the server's key is not the one that the token names (found \(found)): nothing was sent; ask for a new token"
+            case .io(let reason): "the connection broke: \(reason)"
+            case .tooLarge(let bytes): "the answer is larger than \(bytes) bytes"
+            }
+        }
+    }
+
+    private let socket: Int32
+    private var context: OpaquePointer?
+    private var session: OpaquePointer?
+
+    /// - Parameters:
+    ///   - keyHash: nil speaks plain TCP.
+    ///   - timeoutSeconds: for connecting and for each read and write.
+    public init(host: String, port: UInt16, keyHash: ID256?, timeoutSeconds: Int = 20) throws(Failure) {
+        socket = try Self.open(host, port, timeoutSeconds)
+        if let keyHash { try handshake(host, keyHash) }
+    }
+
+    deinit {
+        SSL_free(session)
+        SSL_CTX_free(context)
+        close(socket)
+    }
+
+    private static func open(_ host: String, _ port: UInt16, _ timeoutSeconds: Int) throws(Failure) -> Int32 {
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        guard getaddrinfo(host, String(port), &hints, &list) == 0 else {
+            throw .cannotConnect("\(host):\(port)", code: ENOENT)
+        }
+        defer { freeaddrinfo(list) }
+        var code: Int32 = ECONNREFUSED
+        var next = list
+        while let address = next?.pointee {
+            next = address.ai_next
+            let descriptor = Glibc.socket(address.ai_family, address.ai_socktype | Int32(SOCK_CLOEXEC.rawValue), 0)
+            guard descriptor >= 0 else { continue }
+            var timeout = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
+            let size = socklen_t(MemoryLayout<timeval>.size)
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, size)
+            setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, size)
+            if connect(descriptor, address.ai_addr, address.ai_addrlen) == 0 { return descriptor }
+            code = errno
+            close(descriptor)
+        }
+        throw .cannotConnect("\(host):\(port)", code: code)
+    }
+
+    private func handshake(_ host: String, _ keyHash: ID256) throws(Failure) {
+        context = SSL_CTX_new(TLS_client_method())
+        stagebox_ssl_ctx_require_tls13(context)
+        // The key itself is checked below; the chain says nothing before enrolment.
+        SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nil)
+        session = SSL_new(context)
+        stagebox_ssl_set_server_name(session, host)
+        SSL_set_fd(session, socket)
+        guard SSL_connect(session) == 1 else { throw .handshake(Self.lastError()) }
+        guard let certificate = SSL_get1_peer_certificate(session) else { throw .handshake("no certificate") }
+        defer { X509_free(certificate) }
+        var encoded: UnsafeMutablePointer<UInt8>?
+        let count = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &encoded)
+        guard count > 0, let encoded else { throw .handshake("unreadable public key") }
+        defer { stagebox_openssl_free(encoded) }
+        var digest = [UInt8](repeating: 0, count: 32)
+        SHA256(encoded, Int(count), &digest)
+        guard CRYPTO_memcmp(digest, keyHash.bytes, 32) == 0 else {
+            throw .wrongKey(found: Hexadecimal.encode(digest))
+        }
+    }
+
+    public func send(_ bytes: [UInt8]) throws(Failure) {
+        var offset = 0
+        while offset < bytes.count {
+            let sent = bytes.withUnsafeBytes { buffer -> Int in
+                let rest = UnsafeRawBufferPointer(rebasing: buffer[offset...])
+                return session != nil
+                    ? Int(SSL_write(session, rest.baseAddress, Int32(rest.count)))
+                    : Glibc.send(socket, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
+            }
+            guard sent > 0 else { throw .io("writing failed") }
+            offset += sent
+        }
+    }
+
+    /// Reads until the server closes.
+    public func readToEnd(max: Int) throws(Failure) -> [UInt8] {
+        var received: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16 * 1024)
+        while true {
+            let count = chunk.withUnsafeMutableBytes { buffer -> Int in
+                session != nil
+                    ? Int(SSL_read(session, buffer.baseAddress, Int32(buffer.count)))
+                    : recv(socket, buffer.baseAddress, buffer.count, 0)
+            }
+            if count <= 0 { break }
+            received.append(contentsOf: chunk[..<count])
+            guard received.count <= max else { throw .tooLarge(max) }
+        }
+        return received
+    }
+
+    private static func lastError() -> String {
+        var text = [CChar](repeating: 0, count: 256)
+        ERR_error_string_n(ERR_get_error(), &text, text.count)
+        return text.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
+    }
+}
