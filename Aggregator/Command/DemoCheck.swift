@@ -1,0 +1,102 @@
+import ArgumentParser
+import Foundation
+import RuntimeSupport
+
+/// Proves at the end of an unattended demonstration that everything advertised is there and adds up.
+struct DemoCheck {
+    let access: DemoAccess
+    let folder: String
+    let hasAgent: Bool
+
+    private var session: Session { Session(url: access.url, token: access.tokens.operator) }
+
+    /// - Parameter sent: play events that the intake had answered with 2xx.
+    func run(sent: Int) throws {
+        var failures: [String] = []
+        func check(_ what: String, _ body: () throws -> Bool) {
+            do {
+                let isGood = try body()
+                print("\(isGood ? "ok  " : "FAIL")  \(what)")
+                if !isGood { failures.append(what) }
+            } catch {
+                print("FAIL  \(what): \(error)")
+                failures.append(what)
+            }
+        }
+        check("the aggregator is ready") { try session.send("GET", "/readyz").status == 200 }
+        check("it shows its own metrics in OpenMetrics") {
+            try session.send("GET", "/metrics").text.hasSuffix("# EOF\n")
+        }
+        check("the page is served") { try session.send("GET", "/").text.contains("<html") }
+        check("without a token nothing is told") {
+            (try? Session(url: access.url, token: "").send("GET", "/api/v1/agents")) == nil
+        }
+        if hasAgent {
+            check("the agent is online") { try agentState() == "online" }
+            let events = try settle(sent: sent)
+            check("all \(sent) accepted play events are in the export, each once") {
+                events.count == sent && Set(events).count == sent
+            }
+            check("node_cpu_seconds_total, node_memory_MemAvailable_bytes and node_load1 have samples") {
+                try ["node_cpu_seconds_total", "node_memory_MemAvailable_bytes", "node_load1"].allSatisfy {
+                    try samples(of: $0) > 5
+                }
+            }
+            check("stream metrics derived from the events have samples") {
+                try samples(of: "stagebox_stream_plays_total") > 0
+            }
+            check("series, labels and label values answer") {
+                try count("/api/v1/series?match[]=node_load1") == 1 && count("/api/v1/labels") > 5
+                    && count("/api/v1/label/__name__/values") > 100
+            }
+            check("the ledger balances and nothing was rejected or dropped") { try ledgerBalances() }
+        }
+        guard failures.isEmpty else { throw ValidationError("\(failures.count) checks failed") }
+        print("everything adds up")
+    }
+
+    private func agentState() throws -> String {
+        let agents = try session.json("GET", "/api/v1/agents")["agents"] as? [[String: Any]] ?? []
+        return agents.first { $0["agent"] as? String == Demo.agent }?["state"] as? String ?? "missing"
+    }
+
+    /// Waits until what was accepted has arrived: two flush intervals are plenty.
+    private func settle(sent: Int) throws -> [String] {
+        let pause = BoundedQueue<Int>(itemsMax: 1)
+        var events: [String] = []
+        for _ in 0..<60 {
+            events = try exportedEvents()
+            if events.count >= sent { break }
+            _ = pause.pop(max: 1, waitMilliseconds: 250)
+        }
+        return events
+    }
+
+    private func exportedEvents() throws -> [String] {
+        try session.send("GET", "/api/v1/events/export?start=0&format=jsonl").text.split(separator: "\n").compactMap {
+            let event = try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
+            return event?["id"] as? String
+        }
+    }
+
+    private func samples(of name: String) throws -> Int {
+        let start = Date().timeIntervalSince1970 - 3600
+        let text = try session.send("GET", "/api/v1/export?match[]=\(name)&start=\(start)&format=csv").text
+        return max(0, text.split(separator: "\n").count - 1)
+    }
+
+    private func count(_ path: String) throws -> Int { (try session.json("GET", path)["data"] as? [Any])?.count ?? 0 }
+
+    private func ledgerBalances() throws -> Bool {
+        let answer = try session.json("GET", "/api/v1/ledger")
+        let lines = answer["lanes"] as? [[String: Any]] ?? []
+        func batches(_ line: [String: Any], _ state: String) -> Int {
+            (line[state] as? [String: Any])?["batches"] as? Int ?? -1
+        }
+        return answer["balanced"] as? Bool == true && !lines.isEmpty
+            && lines.allSatisfy { line in
+                ["rejected", "dropped"].allSatisfy { (line[$0] as? [String: Any])?.isEmpty == true }
+            }
+            && lines.contains { batches($0, "committed") > 0 }
+    }
+}

@@ -1,0 +1,124 @@
+import ArgumentParser
+import Foundation
+import RuntimeSupport
+
+/// The demonstration's child processes. Stopped in data order: the agent first, so that what it holds arrives.
+final class DemoTree {
+    private var children: [(name: String, process: Process, log: String)] = []
+    let folder: String
+
+    init(folder: String) { self.folder = folder }
+
+    /// The folder of this program, where its siblings lie too.
+    static var programs: String {
+        let path = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "/usr/bin/stagebox"
+        return (path as NSString).deletingLastPathComponent
+    }
+
+    /// The pages: as installed, else in the source tree that this program was built in.
+    static var webRoot: String {
+        let installed = "/usr/share/stagebox/dashboard"
+        if FileManager.default.fileExists(atPath: installed) { return installed }
+        var folder = programs as NSString
+        for _ in 0..<5 {
+            let candidate = folder.appendingPathComponent("Aggregator/Dashboard")
+            if FileManager.default.fileExists(atPath: candidate) { return candidate }
+            folder = folder.deletingLastPathComponent as NSString
+        }
+        return "none"
+    }
+
+    private func make(_ program: String, _ arguments: [String], log: String) throws -> Process {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "\(Self.programs)/\(program)")
+        process.arguments = arguments
+        process.standardInput = FileHandle.nullDevice
+        if !FileManager.default.fileExists(atPath: log) { FileManager.default.createFile(atPath: log, contents: nil) }
+        guard let handle = FileHandle(forWritingAtPath: log) else { throw ValidationError("cannot write \(log)") }
+        handle.seekToEndOfFile()
+        process.standardOutput = handle
+        process.standardError = handle
+        return process
+    }
+
+    func start(_ program: String, _ arguments: [String], log: String) throws {
+        let process = try make(program, arguments, log: log)
+        try process.run()
+        children.append((program, process, log))
+    }
+
+    func runToEnd(_ program: String, _ arguments: [String], log: String) throws {
+        let process = try make(program, arguments, log: log)
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw ValidationError("\(program) \(arguments.first ?? "") failed; its last words:\n\(tail(log))")
+        }
+    }
+
+    /// Polls until `isReady`.
+    func wait(_ what: String, seconds: Int64, _ stop: StopSignal, until isReady: () -> Bool) throws {
+        let deadline = SystemTimeSource().monotonicNanoseconds + UInt64(seconds) * 1_000_000_000
+        while !isReady() {
+            try checkAlive()
+            guard SystemTimeSource().monotonicNanoseconds < deadline else {
+                throw ValidationError("\(what) is not ready after \(seconds) s:\n\(tail(children.last?.log ?? ""))")
+            }
+            if stop.wait(milliseconds: 100) { return }
+        }
+    }
+
+    func checkAlive() throws {
+        for child in children where !child.process.isRunning {
+            throw ValidationError("\(child.name) ended by itself; its last words:\n\(tail(child.log))")
+        }
+    }
+
+    func stopAll() {
+        for child in children.reversed() where child.process.isRunning {
+            child.process.terminate()
+            let deadline = Date().addingTimeInterval(20)
+            while child.process.isRunning, Date() < deadline { usleep(20_000) }
+            if child.process.isRunning { kill(child.process.processIdentifier, SIGKILL) }
+        }
+        children = []
+    }
+
+    private func tail(_ path: String) -> String {
+        let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").suffix(12).joined(separator: "\n")
+    }
+}
+
+/// SIGINT and SIGTERM as something to wait for.
+final class StopSignal: Sendable {
+    private let queue = BoundedQueue<Int32>(itemsMax: 8)
+
+    init() {
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, SIGINT)
+        sigaddset(&set, SIGTERM)
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+        let queue = queue
+        // Lives as long as the process; only it takes these signals.
+        Thread.detachNewThread {
+            var set = sigset_t()
+            sigemptyset(&set)
+            sigaddset(&set, SIGINT)
+            sigaddset(&set, SIGTERM)
+            while true {
+                var number: Int32 = 0
+                if sigwait(&set, &number) == 0 { queue.close() }
+            }
+        }
+    }
+
+    var isRequested: Bool { queue.isFinished }
+
+    /// - Returns: true as soon as a signal has come.
+    func wait(milliseconds: Int64) -> Bool {
+        _ = queue.pop(max: 1, waitMilliseconds: milliseconds)
+        return queue.isFinished
+    }
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+import Foundation
+import MQTT
+import Telemetry
+
+/// Which aggregator to talk to and as whom; kept by `stagebox login` in a 0600 file.
+struct Session: Codable {
+    var url: String
+    var token: String
+    /// SHA-256 of the server's public key, hexadecimal; needed for https.
+    var keyHash: String?
+
+    static var path: String {
+        let home = ProcessInfo.processInfo.environment["XDG_CONFIG_HOME"]
+            ?? (ProcessInfo.processInfo.environment["HOME"] ?? "/root") + "/.config"
+        return home + "/stagebox/session.json"
+    }
+
+    static func load() throws -> Session {
+        let environment = ProcessInfo.processInfo.environment
+        if let url = environment["STAGEBOX_URL"], let token = environment["STAGEBOX_TOKEN"] {
+            return Session(url: url, token: token, keyHash: environment["STAGEBOX_KEY_HASH"])
+        }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw ValidationError("not signed in: run \"stagebox login URL\", or set STAGEBOX_URL and STAGEBOX_TOKEN")
+        }
+        return try JSONDecoder().decode(Session.self, from: data)
+    }
+
+    func save() throws {
+        let folder = (Self.path as NSString).deletingLastPathComponent
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let created = FileManager.default.createFile(
+            atPath: Self.path, contents: try JSONEncoder().encode(self), attributes: [.posixPermissions: 0o600])
+        guard created else { throw ValidationError("cannot write \(Self.path)") }
+    }
+
+    /// - Throws: `CommandFailure` for any status outside 200…299, with the server's explanation.
+    func send(_ method: String, _ path: String, json: [String: Any]? = nil) throws -> HTTPExchange.Answer {
+        let address = try HTTPExchange.Address(url)
+        var hash: ID256?
+        if address.isTLS {
+            hash = keyHash.flatMap { ID256(hexadecimal: $0) }
+            guard hash != nil else {
+                throw ValidationError("https needs the server's key hash: stagebox login \(url) --key-hash HEX")
+            }
+        } else if !address.isLoopback {
+            throw ValidationError("plain http is for this machine only, not for \(address.host): use https")
+        }
+        var headers = [("Authorization", "Bearer \(token)")]
+        var body: [UInt8] = []
+        if let json {
+            body = Array(try JSONSerialization.data(withJSONObject: json))
+            headers.append(("Content-Type", "application/json"))
+        }
+        let connection = try PinnedConnection(host: address.host, port: address.port, keyHash: hash)
+        let answer = try HTTPExchange.send(method, path, headers: headers, body: body, to: address, over: connection)
+        guard (200..<300).contains(answer.status) else { throw CommandFailure(answer) }
+        return answer
+    }
+
+    func json(_ method: String, _ path: String, json: [String: Any]? = nil) throws -> [String: Any] {
+        let answer = try send(method, path, json: json)
+        guard let object = try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any] else {
+            throw ValidationError("the aggregator's answer to \(path) is not a JSON object")
+        }
+        return object
+    }
+}
+
+/// The aggregator said no.
+struct CommandFailure: Error, CustomStringConvertible {
+    let status: Int
+    let detail: String
+
+    init(_ answer: HTTPExchange.Answer) {
+        status = answer.status
+        let problem = (try? JSONSerialization.jsonObject(with: Data(answer.body))) as? [String: Any]
+        detail = problem?["detail"] as? String ?? String(answer.text.prefix(300))
+    }
+    var description: String { "the aggregator answered \(status): \(detail)" }
+}

@@ -1,0 +1,12 @@
+import ArgumentParser
+
+/// `stagebox`: the command for people.
+@main
+struct StageboxCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stagebox",
+        abstract: "Run a demonstration, enrol agents, look at the fleet and export what it measured.",
+        subcommands: [
+            Demo.self, Login.self, Tenant.self, Token.self, Enrol.self, Agents.self, Ledger.self, Export.self,
+        ])
+}

@@ -1,0 +1,173 @@
+package import API
+package import Access
+import Glibc
+package import Hummingbird
+import Ingest
+package import Logging
+import MQTT
+package import RuntimeSupport
+import Sealing
+import ServiceLifecycle
+package import Store
+package import Telemetry
+import WireFormat
+
+/// The whole central service, wired up. `run()` returns after SIGTERM or SIGINT.
+package final class Aggregator: Sendable {
+    package let configuration: AggregatorConfiguration
+    package let access: AccessStore
+    package let enrolment: EnrolmentService
+    package let keys: KeyDirectory
+    package let store: StoreDirectory
+    package let metrics: OwnMetrics
+    private let child: BrokerChild
+    private let link: BrokerLink
+    private let ingest: IngestService
+    private let maintenance: Maintenance
+    private let dependencies: APIDependencies
+    private let api: APIConfiguration
+    private let time: any TimeSource
+    private let logger: Logger
+
+    /// Opens or makes everything under the data directory.
+    /// - Throws: an error that says which file, port or program is the matter.
+    package static func make(
+        configuration: AggregatorConfiguration, time: any TimeSource = SystemTimeSource(), logger: Logger
+    ) throws -> Aggregator {
+        try Aggregator(configuration, time, logger)
+    }
+
+    private init(_ configuration: AggregatorConfiguration, _ time: any TimeSource, _ logger: Logger) throws {
+        self.configuration = configuration
+        self.time = time
+        self.logger = logger
+        let root = configuration.dataDirectory
+        let metrics = OwnMetrics()
+        self.metrics = metrics
+        mkdir(root, 0o700)
+        let access = try AccessStore(path: "\(root)/access.sqlite", now: time.now)
+        self.access = access
+        for name in configuration.tenants {
+            let tenant = try TenantID(validating: name)
+            if try !access.hasTenant(tenant) { try access.createTenant(tenant, now: time.now) }
+        }
+        let keys = try KeyDirectory(path: "\(root)/keys", now: time.now)
+        self.keys = keys
+        let directory = AgentDirectory()
+        try directory.reload(from: access)
+
+        let certificates = try BrokerCertificates(directory: "\(root)/tls", hosts: configuration.publicHosts)
+        let files = try BrokerFiles(
+            BrokerConfiguration(
+                directory: "\(root)/broker", address: configuration.brokerHost, port: configuration.brokerPort,
+                hosts: configuration.publicHosts))
+        try files.writeConfiguration(certificates)
+        try files.write(access.brokerCredentials())
+        let report: @Sendable (String) -> Void = { logger.warning("\($0)") }
+        let child = BrokerChild(configurationPath: files.configurationPath, directory: files.configuration.directory) {
+            switch $0 {
+            case .started(let pid): logger.info("broker started", metadata: ["broker.pid": "\(pid)"])
+            case .ended(let status, let wait):
+                logger.warning("broker ended", metadata: ["status": "\(status)", "restart_ms": "\(wait)"])
+            case .failed(let reason): logger.error("broker cannot start", metadata: ["reason": "\(reason)"])
+            }
+        }
+        self.child = child
+
+        let authority = try certificates.authority()
+        let enrolment = EnrolmentService(
+            store: access, keys: keys, directory: directory,
+            broker: EnrolmentService.Broker(
+                host: configuration.publicHosts.first ?? "localhost", port: configuration.brokerPort, isTLS: true,
+                certificateAuthority: authority),
+            tlsKeyHash: configuration.isHTTPTLS ? try certificates.serverKeyHash() : nil, time: time,
+            credentialsChanged: {
+                if try files.write(access.brokerCredentials()) { child.reload() }
+            })
+        self.enrolment = enrolment
+
+        var storeConfiguration = StoreConfiguration()
+        if let days = configuration.metricsRetentionDays { storeConfiguration.metricsRetentionDays = days }
+        let store = StoreDirectory(
+            root: root, configuration: storeConfiguration, time: time, metrics: metrics,
+            agentLabels: { tenant, agent in
+                guard let certificate = directory.certificate(of: agent, tenant: tenant)?.certificate else { return [] }
+                return [
+                    Label("job", certificate.job), Label("region", certificate.region), Label("site", certificate.site),
+                ].filter { !$0.value.isEmpty }
+            })
+        self.store = store
+
+        let live = LiveFeed()
+        let cell = LinkCell()
+        let ingest = IngestService(
+            IngestService.Parts(
+                store: store,
+                opener: BatchOpener(
+                    certificates: directory, keys: keys.keyRing, records: FileKeyRecordStore(root: root),
+                    bodies: WireBodyDecoder()),
+                configuration: IngestConfiguration(aggregatorID: try Self.aggregatorID(root)),
+                acknowledgementKey: keys.signer(.acknowledgement), live: live, metrics: metrics, time: time,
+                openers: max(1, min(configuration.parallelWorkers, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))),
+                publish: { cell.link?.publish($0, $1) ?? false }, bundleVersion: { keys.bundleVersion },
+                born: { agent, tenant in
+                    do { try enrolment.noteBirth(of: agent, tenant: tenant) } catch { report("birth not noted: \(error)") }
+                }))
+        self.ingest = ingest
+        let link = BrokerLink(
+            options: TransportOptions(
+                host: configuration.publicHosts.first ?? "localhost", port: configuration.brokerPort,
+                tls: TransportOptions.TLS(certificateAuthorityPEM: authority), clientID: "stagebox-aggregator",
+                user: BrokerFiles.aggregatorUser, password: files.aggregatorPassword, cleanStart: false,
+                sessionExpirySeconds: 3600, inFlightMax: 4096),
+            time: time, metrics: metrics, report: report,
+            receive: { ingest.receive(topic: $0, payload: $1) })
+        self.link = link
+        cell.set(link)
+        maintenance = Maintenance(
+            store: store, keys: keys, time: time, metrics: metrics,
+            publishBundle: { link.publishRetained(Topics.keys, keys.signedBundle) }, report: report)
+        dependencies = APIDependencies(
+            sources: StoreSources(store: store, directory: directory, time: time), access: access,
+            enrolment: enrolment, live: live, tickets: TicketOffice(), pool: BlockingPool(),
+            readiness: { Readiness(problems: [link.problem].compactMap { $0 }) },
+            publishManifest: { _, _ in
+                throw AccessError(.refused, "configuration manifests are not supported by this release")
+            })
+        api = APIConfiguration(
+            host: configuration.httpHost, port: configuration.httpPort,
+            tls: configuration.isHTTPTLS ? (certificates.certificatePath, certificates.keyPath) : nil,
+            webRoot: configuration.webRoot)
+    }
+
+    /// Names this installation in acknowledgements; made once.
+    private static func aggregatorID(_ root: String) throws -> ID128 {
+        let path = "\(root)/aggregator.id"
+        if let text = try? String(readingFile: path), let id = ID128(hexadecimal: text) { return id }
+        var generator = SecureGenerator()
+        let id = ID128(random: &generator)
+        try id.description.write(toFile: path)
+        return id
+    }
+
+    /// Serves until the process is told to end. Data stops flowing in its own order: HTTP, broker, ingest, store.
+    /// - Parameter onRunning: gets the HTTP port once it listens.
+    package func run(onRunning: @escaping @Sendable (Int) -> Void = { _ in }) async throws {
+        try child.start()
+        try ingest.start()
+        link.publishRetained(Topics.keys, keys.signedBundle)
+        link.start()
+        let maintenanceThread = maintenance.start()
+        let application = try makeApplication(
+            dependencies, configuration: api, metrics: metrics, time: time, logger: logger, onRunning: onRunning)
+        var failure: (any Error)?
+        do { try await application.runService(gracefulShutdownSignals: [.sigterm, .sigint]) } catch { failure = error }
+        link.stop()
+        ingest.stop()
+        maintenance.stop()
+        maintenanceThread.join()
+        store.closeAll()
+        child.stop()
+        if let failure { throw failure }
+    }
+}

@@ -1,0 +1,132 @@
+import MQTT
+import RuntimeSupport
+import Sealing
+import Synchronization
+import Telemetry
+import WireFormat
+
+/// The aggregator's connection to the broker: keeps it, subscribes, hands messages on, publishes.
+final class BrokerLink: Sendable {
+    private enum Event: Sendable {
+        case transport(TransportEvent)
+        case publishRetained(topic: String, payload: [UInt8])
+        case stop
+    }
+    private struct State {
+        var isOnline = false
+        var retained: [String: [UInt8]] = [:]
+        var failure = "not connected yet"
+    }
+    private let options: TransportOptions
+    private let metrics: OwnMetrics
+    private let report: @Sendable (String) -> Void
+    private let events = BoundedQueue<Event>(itemsMax: 1024)
+    private let state = Mutex(State())
+    private let client: MosquittoClient
+    private let thread = Mutex<WorkerThread?>(nil)
+
+    /// - Parameter receive: called on the transport's thread for each message; must not wait.
+    init(
+        options: TransportOptions, time: any TimeSource, metrics: OwnMetrics,
+        report: @escaping @Sendable (String) -> Void, receive: @escaping @Sendable (String, [UInt8]) -> Void
+    ) {
+        self.options = options
+        self.metrics = metrics
+        self.report = report
+        let events = events
+        client = MosquittoClient(timeSource: time) { event in
+            switch event {
+            case .message(let topic, let payload, _): receive(topic, payload)
+            case .published: break
+            default: _ = events.push(.transport(event))
+            }
+        }
+    }
+
+    /// nil while connected; else why not.
+    var problem: String? { state.withLock { $0.isOnline ? nil : "broker: \($0.failure)" } }
+
+    func start() { thread.withLock { $0 = WorkerThread(name: "broker-link") { [self] in run() } } }
+
+    func stop() {
+        _ = events.push(.stop)
+        thread.withLock { thread in
+            thread?.join()
+            thread = nil
+        }
+    }
+
+    /// - Returns: false while there is no connection or it is at its bound; nothing was sent then.
+    func publish(_ topic: String, _ payload: [UInt8]) -> Bool {
+        do {
+            _ = try client.publish(topic: topic, payload: payload, retain: false)
+            return true
+        } catch {
+            metrics.add("stagebox_ingest_publishes_refused_total")
+            return false
+        }
+    }
+
+    /// Kept and published again after each connection.
+    func publishRetained(_ topic: String, _ payload: [UInt8]) {
+        _ = events.push(.publishRetained(topic: topic, payload: payload))
+    }
+
+    private func run() {
+        var backoff = Backoff(baseMilliseconds: 500, capMilliseconds: 15_000)
+        var generator = SecureGenerator()
+        var wait: Int64? = 0
+        while true {
+            let batch = events.pop(max: 64, waitMilliseconds: wait ?? 5000)
+            if batch.isEmpty, wait != nil {
+                wait = nil
+                connect(&wait, &backoff, &generator)
+            }
+            for event in batch {
+                switch event {
+                case .stop:
+                    client.disconnect()
+                    return
+                case .publishRetained(let topic, let payload):
+                    state.withLock { $0.retained[topic] = payload }
+                    send(retained: topic, payload)
+                case .transport(.connected):
+                    backoff.reset()
+                    connected()
+                case .transport(.connectFailed(let failure)), .transport(.disconnected(let failure)):
+                    let wasOnline = state.withLock { state in
+                        defer { (state.isOnline, state.failure) = (false, failure.message) }
+                        return state.isOnline
+                    }
+                    if wasOnline { report("the broker connection ended: \(failure.message)") }
+                    wait = backoff.nextDelayMilliseconds(using: &generator)
+                case .transport(.subscriptionRefused(let failure)): report("subscription refused: \(failure.message)")
+                case .transport: break
+                }
+            }
+        }
+    }
+
+    private func connect(_ wait: inout Int64?, _ backoff: inout Backoff, _ generator: inout SecureGenerator) {
+        do { try client.connect(options) } catch {
+            state.withLock { $0.failure = String(describing: error) }
+            wait = backoff.nextDelayMilliseconds(using: &generator)
+        }
+    }
+
+    private func connected() {
+        do { try client.subscribe(Topics.aggregatorFilters) } catch { report("cannot subscribe: \(error)") }
+        let retained = state.withLock { state in
+            state.isOnline = true
+            return state.retained
+        }
+        for (topic, payload) in retained { send(retained: topic, payload) }
+        metrics.add("stagebox_ingest_connections_total")
+    }
+
+    private func send(retained topic: String, _ payload: [UInt8]) {
+        do { _ = try client.publish(topic: topic, payload: payload, retain: true) } catch {
+            guard case .notConnected = error else { return report("cannot publish \(topic): \(error)") }
+        }
+    }
+}

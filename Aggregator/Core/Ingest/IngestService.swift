@@ -1,0 +1,126 @@
+import API
+import Ingest
+import RuntimeSupport
+import Sealing
+import Store
+import Synchronization
+import Telemetry
+import WireFormat
+
+/// Everything between a PUBLISH and its acknowledgement: openers that verify and decode in parallel, one writer
+/// thread for each tenant that commits and acknowledges.
+///
+/// Bounds: ``queueItemsPerTenant`` and ``queueBytesPerTenant`` wait for openers, as many for each writer; beyond
+/// them messages are dropped, counted, and sent again by their agents.
+final class IngestService: Sendable {
+    struct Message: Sendable {
+        let topic: String
+        let payload: [UInt8]
+    }
+    struct Parts: Sendable {
+        var store: StoreDirectory
+        var opener: BatchOpener
+        var configuration: IngestConfiguration
+        var acknowledgementKey: SigningKey
+        var live: LiveFeed
+        var metrics: OwnMetrics
+        var time: any TimeSource
+        var openers: Int
+        /// To the broker; false while there is no connection.
+        var publish: @Sendable (_ topic: String, _ payload: [UInt8]) -> Bool
+        var bundleVersion: @Sendable () -> UInt64
+        var born: @Sendable (AgentID, TenantID) -> Void
+    }
+
+    static let queueItemsPerTenant = 16_384
+    static let queueBytesPerTenant = 64 << 20
+    static let openBatch = 32
+    /// A batch whose data key is still on another opener's table is tried again after this.
+    static let retryMilliseconds: Int64 = 20
+    static let retriesMax = 10
+
+    private let parts: Parts
+    private let queue = FairQueue<Message>(
+        itemsPerTenantMax: IngestService.queueItemsPerTenant, bytesPerTenantMax: IngestService.queueBytesPerTenant)
+    private let writers = Mutex<[TenantID: TenantWriter]>([:])
+    private let threads = Mutex<[WorkerThread]>([])
+
+    init(_ parts: Parts) { self.parts = parts }
+
+    /// Starts the openers, and the writers of tenants that have data (their agents may have acknowledgements due).
+    func start() throws {
+        for tenant in parts.store.tenants() { _ = try writer(of: tenant) }
+        threads.withLock { threads in
+            for number in 0..<parts.openers {
+                threads.append(WorkerThread(name: "opener-\(number)") { [self] in openMessages() })
+            }
+        }
+    }
+
+    /// From the transport's thread; never waits.
+    func receive(topic: String, payload: [UInt8]) {
+        guard let (tenant, _, _) = Topics.parseUp(topic) else {
+            parts.metrics.add("stagebox_ingest_dropped_total", 1, "reason", "topic")
+            return
+        }
+        if !queue.push(Message(topic: topic, payload: payload), of: tenant, bytes: payload.count) {
+            parts.metrics.add("stagebox_ingest_dropped_total", 1, "reason", "queue-full")
+        }
+    }
+
+    /// Opens what has arrived, commits it, and ends.
+    func stop() {
+        queue.close()
+        threads.withLock { threads in
+            threads.forEach { $0.join() }
+            threads.removeAll()
+        }
+        let all = writers.withLock { Array($0.values) }
+        all.forEach { $0.stop() }
+    }
+
+    func writer(of tenant: TenantID) throws -> TenantWriter {
+        try writers.withLock { writers in
+            if let known = writers[tenant] { return known }
+            let writer = try TenantWriter(tenant: tenant, parts: parts)
+            writers[tenant] = writer
+            return writer
+        }
+    }
+
+    func existingWriters() -> [TenantWriter] { writers.withLock { Array($0.values) } }
+
+    private func openMessages() {
+        var retries: [(message: Message, attempts: Int)] = []
+        while true {
+            let messages = queue.pop(
+                max: Self.openBatch, waitMilliseconds: retries.isEmpty ? 1000 : Self.retryMilliseconds)
+            if messages.isEmpty, retries.isEmpty, queue.isFinished { return }
+            let again = retries
+            retries.removeAll(keepingCapacity: true)
+            for (message, attempts) in again { open(message, attempts + 1, &retries) }
+            for message in messages { open(message, 0, &retries) }
+        }
+    }
+
+    private func open(_ message: Message, _ attempts: Int, _ retries: inout [(message: Message, attempts: Int)]) {
+        guard
+            let opened = parts.opener.open(topic: message.topic, payload: message.payload, now: parts.time.now)
+        else { return }
+        if case .needsKey = opened.content, attempts < Self.retriesMax, retries.count < Self.queueItemsPerTenant {
+            retries.append((message, attempts))
+            return
+        }
+        if case .rejected(let rejection) = opened.content, rejection.code == .unknownAgent {
+            parts.metrics.add("stagebox_ingest_dropped_total", 1, "reason", "unknown-agent")
+        }
+        do {
+            let writer = try writer(of: opened.tenant)
+            if !writer.push(opened) {
+                parts.metrics.add("stagebox_ingest_dropped_total", 1, "reason", "writer-full")
+            }
+        } catch {
+            parts.metrics.add("stagebox_ingest_dropped_total", 1, "reason", "store")
+        }
+    }
+}

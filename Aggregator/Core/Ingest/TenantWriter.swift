@@ -1,0 +1,134 @@
+import API
+import Ingest
+import RuntimeSupport
+import Sealing
+import Store
+import Synchronization
+import Telemetry
+import WireFormat
+
+/// One tenant's writer: its thread owns the ``TenantIngest``, commits to the store and publishes acknowledgements.
+final class TenantWriter: Sendable {
+    enum Input: Sendable {
+        case message(OpenedMessage)
+        case desiredConfiguration(UInt64, AgentID)
+        /// What the ingest knows now; answered on the writer's thread.
+        case look(@Sendable (TenantIngest) -> Void)
+    }
+    /// Agents that somebody watches are asked to flush this often: half of the time a chart may lag behind.
+    static let watchedFlushMilliseconds: UInt32 = 200
+    static let messagesPerCommit = 2048
+
+    let tenant: TenantID
+    private let parts: IngestService.Parts
+    private let queue = BoundedQueue<Input>(
+        itemsMax: IngestService.queueItemsPerTenant, bytesMax: IngestService.queueBytesPerTenant)
+    private let thread = Mutex<WorkerThread?>(nil)
+
+    init(tenant: TenantID, parts: IngestService.Parts) throws {
+        self.tenant = tenant
+        self.parts = parts
+        let store = try parts.store.tenant(tenant)
+        // The thread makes and owns the ingest; a failure to load is retried there, for the disk may come back.
+        thread.withLock { $0 = WorkerThread(name: "writer-\(tenant)") { [self] in run(store) } }
+    }
+
+    func push(_ message: OpenedMessage) -> Bool { queue.push(.message(message), bytes: message.sizeBytes) }
+
+    func setDesiredConfiguration(_ version: UInt64, of agent: AgentID) {
+        _ = queue.push(.desiredConfiguration(version, agent))
+    }
+
+    /// Runs `body` on the writer's thread and waits for its answer; nil when the writer has ended.
+    func look<Value: Sendable>(_ body: @escaping @Sendable (TenantIngest) -> Value) -> Value? {
+        let answer = BoundedQueue<Value>(itemsMax: 1)
+        guard queue.push(.look { _ = answer.push(body($0)) }) else { return nil }
+        return answer.pop(max: 1, waitMilliseconds: 10_000).first
+    }
+
+    func stop() {
+        queue.close()
+        thread.withLock { thread in
+            thread?.join()
+            thread = nil
+        }
+    }
+
+    private func run(_ store: TenantStore) {
+        let time = parts.time
+        let ingest: TenantIngest
+        do {
+            ingest = try TenantIngest(
+                tenant: tenant, configuration: parts.configuration, store: parts.store, generator: SecureGenerator(),
+                now: time.now)
+        } catch {
+            parts.metrics.add("stagebox_ingest_failed_loads_total")
+            queue.close()
+            return
+        }
+        var live = LiveBlocks(tenant: tenant, feed: parts.live)
+        var watched = Set<AgentID>()
+        while true {
+            let wait = ingest.nextAcknowledgementAt.map { max(1, min(250, $0.milliseconds(since: time.now))) } ?? 250
+            let inputs = queue.pop(max: Self.messagesPerCommit, waitMilliseconds: wait)
+            if inputs.isEmpty, queue.isFinished { break }
+            for input in inputs {
+                // What comes to a full ingest is dropped, unacknowledged.
+                if ingest.isFull { commit(ingest, &live) }
+                take(input, ingest)
+            }
+            commit(ingest, &live)
+            watch(ingest, &watched)
+            acknowledge(ingest)
+        }
+        commit(ingest, &live)
+        acknowledge(ingest)
+    }
+
+    private func take(_ input: Input, _ ingest: TenantIngest) {
+        switch input {
+        case .message(let message):
+            if case .birth = message.content { parts.born(message.agent, tenant) }
+            ingest.receive(message, now: parts.time.now)
+        case .desiredConfiguration(let version, let agent):
+            ingest.setDesiredConfiguration(version, of: agent, now: parts.time.now)
+        case .look(let body): body(ingest)
+        }
+    }
+
+    private func commit(_ ingest: TenantIngest, _ live: inout LiveBlocks) {
+        ingest.keyBundleVersion = parts.bundleVersion()
+        while let commit = ingest.prepareCommit(now: parts.time.now) {
+            do {
+                try parts.store.commit(commit, of: tenant)
+                ingest.committed(commit.number)
+                live.publish(commit)
+            } catch {
+                parts.metrics.add("stagebox_ingest_failed_commits_total")
+                ingest.failed(commit.number)
+                return
+            }
+        }
+    }
+
+    private func watch(_ ingest: TenantIngest, _ watched: inout Set<AgentID>) {
+        let now = Set(parts.live.watched.lazy.filter { $0.tenant == self.tenant }.map(\.agent))
+        guard now != watched else { return }
+        for agent in now.subtracting(watched) {
+            ingest.setFlushInterval(milliseconds: Self.watchedFlushMilliseconds, of: agent, now: parts.time.now)
+        }
+        for agent in watched.subtracting(now) { ingest.setFlushInterval(milliseconds: 0, of: agent, now: parts.time.now) }
+        watched = now
+    }
+
+    private func acknowledge(_ ingest: TenantIngest) {
+        for (agent, acknowledgement) in ingest.acknowledgements(now: parts.time.now) {
+            let payload = SignedRecord.sign(
+                .acknowledgement, tenant: tenant, agent: agent, record: acknowledgement, with: parts.acknowledgementKey)
+            // Lost without a connection: agents send again and are answered then.
+            if parts.publish(AgentTopics(tenant: tenant, agent: agent).acknowledgement, payload) {
+                parts.metrics.add("stagebox_ingest_acknowledgements_total")
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+import Synchronization
+
+/// Where the ingest finds the broker link, which is made after it.
+final class LinkCell: Sendable {
+    private let held = Mutex<BrokerLink?>(nil)
+    func set(_ link: BrokerLink) { held.withLock { $0 = link } }
+    var link: BrokerLink? { held.withLock { $0 } }
+}

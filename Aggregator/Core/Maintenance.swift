@@ -1,0 +1,66 @@
+import Access
+import MQTT
+import RuntimeSupport
+import Store
+import Telemetry
+import WireFormat
+
+/// Background work on a thread of its own: compaction, retention, key rotation.
+final class Maintenance: Sendable {
+    private enum Command: Sendable { case stop }
+    static let compactionMilliseconds: Int64 = 1000
+    static let upkeepMilliseconds: Int64 = 300_000
+    static let rotationMilliseconds: Int64 = 3_600_000
+
+    private let commands = BoundedQueue<Command>(itemsMax: 1)
+    private let store: StoreDirectory
+    private let keys: KeyDirectory
+    private let time: any TimeSource
+    private let metrics: OwnMetrics
+    private let publishBundle: @Sendable () -> Void
+    private let report: @Sendable (String) -> Void
+
+    init(
+        store: StoreDirectory, keys: KeyDirectory, time: any TimeSource, metrics: OwnMetrics,
+        publishBundle: @escaping @Sendable () -> Void, report: @escaping @Sendable (String) -> Void
+    ) {
+        self.store = store
+        self.keys = keys
+        self.time = time
+        self.metrics = metrics
+        self.publishBundle = publishBundle
+        self.report = report
+    }
+
+    func start() -> WorkerThread { WorkerThread(name: "maintenance") { [self] in run() } }
+
+    func stop() { _ = commands.push(.stop) }
+
+    private func run() {
+        var nextUpkeep = now + Self.upkeepMilliseconds
+        var nextRotation = now + Self.rotationMilliseconds
+        var wait = Self.compactionMilliseconds
+        while commands.pop(max: 1, waitMilliseconds: wait).isEmpty {
+            wait = attempt("compaction") { try store.compactRound() } == true ? 10 : Self.compactionMilliseconds
+            if now >= nextUpkeep {
+                attempt("upkeep") { try store.maintain() }
+                nextUpkeep = now + Self.upkeepMilliseconds
+            }
+            if now >= nextRotation {
+                if attempt("key rotation", { try keys.rotate(now: time.now) }) == true { publishBundle() }
+                nextRotation = now + Self.rotationMilliseconds
+            }
+        }
+    }
+
+    private var now: Int64 { Int64(time.monotonicNanoseconds / 1_000_000) }
+
+    @discardableResult
+    private func attempt<Value>(_ what: String, _ body: () throws -> Value) -> Value? {
+        do { return try body() } catch {
+            metrics.add("stagebox_maintenance_failures_total", 1, "work", what)
+            report("\(what) failed: \(error)")
+            return nil
+        }
+    }
+}

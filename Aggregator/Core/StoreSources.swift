@@ -1,0 +1,82 @@
+import API
+import Access
+import Ingest
+import RuntimeSupport
+import Store
+import Telemetry
+import WireFormat
+
+/// What the HTTP routes read: the store's data, and what the writers know of the fleet.
+struct StoreSources: TenantSources {
+    let store: StoreDirectory
+    let directory: AgentDirectory
+    let time: any TimeSource
+
+    func metrics(of tenant: TenantID) throws -> any SeriesSource { try store.tenant(tenant) }
+
+    func events(of tenant: TenantID) throws -> any EventSource { try store.tenant(tenant) }
+
+    func gaps(of tenant: TenantID, in range: ClosedRange<Timestamp>) throws -> [Gap] {
+        try store.tenant(tenant).gaps(in: range)
+    }
+
+    func agents(of tenant: TenantID) throws -> [AgentSummary] {
+        let now = time.now
+        let store = try store.tenant(tenant)
+        var summaries: [AgentID: AgentSummary] = [:]
+        for issued in directory.certificates(of: tenant) {
+            let certificate = issued.certificate
+            var summary = AgentSummary(agent: certificate.agent, state: .new)
+            summary.region = certificate.region
+            summary.site = certificate.site
+            summary.job = certificate.job
+            summary.certificateEndsAt = certificate.notAfter
+            summaries[certificate.agent] = summary
+        }
+        let pending = Dictionary(grouping: store.ledger(), by: \.agent)
+            .mapValues { $0.reduce(LedgerCount()) { $0 + Self.line($1).pending } }
+        for fleet in store.fleet() {
+            var summary = summaries[fleet.agent] ?? AgentSummary(agent: fleet.agent, state: .new)
+            summary.state = AgentSummary.state(isOnline: fleet.isOnline, lastSeenAt: fleet.lastSeenAt, now: now)
+            summary.lastSeenAt = fleet.lastSeenAt
+            summary.lagMilliseconds = now.milliseconds(since: fleet.lastSeenAt)
+            summary.version = fleet.birth?.agentVersion ?? ""
+            summary.clockSkewMilliseconds = fleet.clockSkewMilliseconds
+            summary.isClockSynchronized = fleet.isClockSynchronized
+            summary.bufferBytes = fleet.birth?.bufferBytes ?? 0
+            summary.pending = pending[fleet.agent] ?? LedgerCount()
+            summary.runningConfigurationVersion = fleet.birth?.runningConfigurationVersion ?? 0
+            summary.keyBundleVersion = fleet.birth?.keyBundleVersion ?? 0
+            summary.isCloneSuspected = fleet.cloneSeenAt > .distantPast
+            summaries[fleet.agent] = summary
+        }
+        return summaries.values.sorted { $0.agent < $1.agent }
+    }
+
+    func ledger(of tenant: TenantID) throws -> [LedgerLine] { try store.tenant(tenant).ledger().map(Self.line) }
+
+    /// The ledger of a lane as this side knows it. What was produced is the larger of what the agent's last
+    /// birth said and what has been settled here; what is neither settled nor declared is pending.
+    static func line(_ state: DedupState) -> LedgerLine {
+        let settled = state.counts.total
+        var produced = settled
+        if let reported = state.reported?.produced {
+            produced.batches = max(produced.batches, reported.batches)
+            produced.records = max(produced.records, reported.records)
+        }
+        let pending = LedgerCount(
+            batches: produced.batches - settled.batches, records: produced.records - settled.records)
+        return LedgerLine(
+            agent: state.agent, laneKey: state.laneKey, produced: produced, committed: state.counts.committed,
+            quarantined: state.counts.quarantined,
+            rejected: RejectionCode.allCases.compactMap { code in
+                let count = state.counts.rejected[Int(code.rawValue) - 1]
+                return count == LedgerCount() ? nil : (code, count)
+            },
+            pending: pending,
+            dropped: LossReason.allCases.compactMap { reason in
+                let count = state.counts.declared[Int(reason.rawValue) - 1]
+                return count == LedgerCount() ? nil : (reason, count)
+            }, duplicates: state.counts.duplicates)
+    }
+}
