@@ -1,4 +1,5 @@
 import SQLite
+import Synchronization
 import Telemetry
 import WireFormat
 
@@ -33,28 +34,44 @@ final class EventStore: Sendable {
     static let cachedBatchesMax = 8
 
     let path: String
-    private let writer: GuardedDatabase
-    private let readers: ReaderPool
+    private let opened = Mutex<Files?>(nil)
 
+    private struct Files {
+        let writer: GuardedDatabase
+        let readers: ReaderPool
+    }
+
+    /// Opens the file if it is there; a tenant without events has none.
     init(path: String) throws {
         self.path = path
-        writer = try GuardedDatabase(
-            path: path,
-            configuration: DatabaseConfiguration(
-                autoVacuum: .incremental, cacheBytes: 32 << 20, synchronous: .full, walAutoCheckpointPages: 8192,
-                journalSizeLimitBytes: 16 << 20),
-            migrations: Self.migrations)
-        readers = ReaderPool(path: path)
+        if Database.fileBytes(path) > 0 || StoreFiles.exists(path) { _ = try files(creating: true) }
+    }
+
+    private func files(creating: Bool) throws -> Files? {
+        try opened.withLock { opened in
+            if let opened { return opened }
+            guard creating else { return nil }
+            let writer = try GuardedDatabase(
+                path: path,
+                configuration: DatabaseConfiguration(
+                    autoVacuum: .incremental, cacheBytes: 32 << 20, synchronous: .full, walAutoCheckpointPages: 8192,
+                    journalSizeLimitBytes: 16 << 20),
+                migrations: Self.migrations)
+            let files = Files(writer: writer, readers: ReaderPool(path: path))
+            opened = files
+            return files
+        }
     }
 
     func check() throws -> [String] {
-        guard Database.fileBytes(path) <= Self.checkBytesMax else { return [] }
-        return try writer.use { try $0.quickCheck() }
+        guard Database.fileBytes(path) <= Self.checkBytesMax, let files = try files(creating: false) else { return [] }
+        return try files.writer.use { try $0.quickCheck() }
     }
 
     func close() {
-        readers.closeAll()
-        writer.close()
+        guard let files = opened.withLock({ $0 }) else { return }
+        files.readers.closeAll()
+        files.writer.close()
     }
 
     // MARK: Taking over
@@ -68,7 +85,7 @@ final class EventStore: Sendable {
 
     /// The highest level-0 row of this generation of the ingest file that was taken over; 0 if none.
     func appliedThrough(generation: [UInt8]) throws -> Int64 {
-        try writer.use { try Self.applied($0, generation) }
+        try files(creating: false)?.writer.use { try Self.applied($0, generation) } ?? 0
     }
 
     private static func applied(_ database: Database, _ generation: [UInt8]) throws -> Int64 {
@@ -83,7 +100,8 @@ final class EventStore: Sendable {
     /// Stores batches in one transaction, with the note that level-0 rows up to `through` are here.
     /// - Returns: how many events were new or of a higher revision.
     func take(_ batches: [Incoming], through: Int64, generation: [UInt8]) throws -> Int {
-        try writer.use { database in
+        guard let files = try files(creating: true) else { return 0 }
+        return try files.writer.use { database in
             try database.transaction(synchronous: .full) {
                 var upsert = try EventUpsert(database)
                 var taken = 0
@@ -107,7 +125,8 @@ final class EventStore: Sendable {
 
     /// The next batches at or after `id` that reach into `range` and hold one of `kinds`, at most `limit`.
     func rows(from id: Int64, in range: ClosedRange<Timestamp>, kinds: Int64, limit: Int) throws -> [Row] {
-        try readers.use { database in
+        guard let files = try files(creating: false) else { return [] }
+        return try files.readers.use { database in
             let statement = try database.statement(
                 """
                 SELECT id, dead FROM batch WHERE id >= ?1 AND first <= ?2 AND last >= ?3 AND kinds & ?4 <> 0
@@ -125,7 +144,7 @@ final class EventStore: Sendable {
     }
 
     func body(of id: Int64) throws -> [UInt8]? {
-        try readers.use { try Self.body(of: id, in: $0) }
+        try files(creating: false)?.readers.use { try Self.body(of: id, in: $0) }
     }
 
     static func body(of id: Int64, in database: Database) throws -> [UInt8]? {
@@ -141,7 +160,8 @@ final class EventStore: Sendable {
     /// Deletes batches whose every event happened before `time`, with their identities.
     /// - Returns: the batches deleted; call again while it is not 0.
     func remove(before time: Timestamp, limit: Int = 64) throws -> Int {
-        try writer.use { database in
+        guard let files = try files(creating: false) else { return 0 }
+        return try files.writer.use { database in
             try database.transaction {
                 let find = try database.statement("SELECT id FROM batch WHERE last < ?1 ORDER BY id LIMIT ?2")
                 try find.bind(1, time.milliseconds)
@@ -170,7 +190,7 @@ final class EventStore: Sendable {
     }
 
     func shrink() throws {
-        try writer.use { database in
+        try files(creating: false)?.writer.use { database in
             if try database.freePageCount > 256 { try database.incrementalVacuum(pages: StoreLimits.vacuumPagesMax) }
             try database.checkpoint(.truncate)
         }

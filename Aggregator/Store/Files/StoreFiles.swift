@@ -42,6 +42,8 @@ enum StoreFiles {
         return nil
     }
 
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
     /// The names in a directory; empty when there is none.
     static func names(in directory: String) -> [String] {
         guard let stream = opendir(directory) else { return [] }

@@ -33,6 +33,21 @@ package struct Gap: Hashable, Sendable {
     package var from: Timestamp?
     package var through: Timestamp?
     package var shiftMilliseconds: Int64 = 0
+
+    package init(
+        agent: AgentID, laneKey: LaneKey, sequences: ClosedRange<UInt64>, count: LedgerCount, reason: Reason,
+        at: Timestamp, from: Timestamp? = nil, through: Timestamp? = nil, shiftMilliseconds: Int64 = 0
+    ) {
+        self.agent = agent
+        self.laneKey = laneKey
+        self.sequences = sequences
+        self.count = count
+        self.reason = reason
+        self.at = at
+        self.from = from
+        self.through = through
+        self.shiftMilliseconds = shiftMilliseconds
+    }
 }
 
 /// version u8 · agent (text) · epoch (16) · lane u8 · lower · upper · batches · records · reason u8 · loss u8 ·

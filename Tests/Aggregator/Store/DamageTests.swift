@@ -74,7 +74,7 @@ import Testing
 
     @Test("every file with a torn first page opens as new")
     func torn() throws {
-        for name in ["ingest.sqlite", "index.sqlite", "events.sqlite"] {
+        for name in ["ingest.sqlite", "index.sqlite"] {
             let test = try twoDays()
             try Files.write(Array(try Files.read(test.path(name)).prefix(1000)), to: test.path(name))
             try test.reopen()
