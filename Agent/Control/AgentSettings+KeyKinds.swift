@@ -48,7 +48,8 @@ extension AgentSettings {
         _ name: String, _ property: Property<Int64>, _ range: ClosedRange<Int64>, _ meaning: String
     ) -> SettingKey {
         let limits =
-            "\(SettingValue.show(milliseconds: range.lowerBound)) to \(SettingValue.show(milliseconds: range.upperBound))"
+            SettingValue.show(milliseconds: range.lowerBound) + " to "
+            + SettingValue.show(milliseconds: range.upperBound)
         return SettingKey(
             name: name, type: "duration", standard: SettingValue.show(milliseconds: AgentSettings()[keyPath: property]),
             range: limits, meaning: meaning, isRemote: true

@@ -80,7 +80,7 @@ extension AgentSettings {
         },
         count("intake.records-max", \.intakeRecordsMax, 1...10_000_000, "records waiting; beyond it the answer is 429"),
         bytes(
-            "intake.request-bytes-max", \.intakeRequestBytesMax, 1024...64 << 20, isRemote: false, "one request's body"),
+            "intake.request-bytes-max", \.intakeRequestBytesMax, 1024...64 << 20, isRemote: false, "a request body"),
         count("intake.connections-max", \.intakeConnectionsMax, 1...10_000, "connections at once"),
         SettingKey(
             name: "anomaly-threshold", type: "number", standard: "0.1", range: "0 to 0.5",

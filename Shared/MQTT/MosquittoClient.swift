@@ -38,7 +38,9 @@ public final class MosquittoClient: MessageTransport {
             }
             state.attempts += 1
             let connection = try MosquittoConnection(
-                number: state.attempts, options: options, context: options.tls == nil ? nil : state.context, sink: sink)
+                number: state.attempts, options: options, context: options.tls == nil ? nil : state.context,
+                timeSource: timeSource,
+                sink: sink)
             try connection.start()
             state.connection = connection
         }

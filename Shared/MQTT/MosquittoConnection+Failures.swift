@@ -63,7 +63,8 @@ extension MosquittoConnection {
         let name = context?.key.options.serverName ?? options.host
         return TransportFailure(
             .tls,
-            "\(place) shows a certificate that is not valid for \(name): \(detail); check tls-ca, the name and the clock"
+            "\(place) shows a certificate that is not valid for \(name): \(detail); "
+                + "check the CA, the name and the clock"
         )
     }
 }

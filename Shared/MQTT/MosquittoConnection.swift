@@ -1,5 +1,6 @@
 import CMosquitto
 import Glibc
+import RuntimeSupport
 import Synchronization
 
 /// One connection attempt and the connection it becomes: a libmosquitto handle and the thread that drives it.
@@ -16,6 +17,7 @@ final class MosquittoConnection: @unchecked Sendable {
     let number: UInt64
     let options: TransportOptions
     let context: TLSContext?
+    private let timeSource: any TimeSource
     let sink: TransportSink
     let handle: OpaquePointer
     private let wakeDescriptor: Int32
@@ -34,12 +36,16 @@ final class MosquittoConnection: @unchecked Sendable {
     var lastLogLine = ""
     private var isDestroyed = false
 
-    init(number: UInt64, options: TransportOptions, context: TLSContext?, sink: @escaping TransportSink)
+    init(
+        number: UInt64, options: TransportOptions, context: TLSContext?, timeSource: any TimeSource,
+        sink: @escaping TransportSink
+    )
         throws(TransportError)
     {
         self.number = number
         self.options = options
         self.context = context
+        self.timeSource = timeSource
         self.sink = sink
         _ = Self.library
         guard let handle = mosquitto_new(options.clientID, options.cleanStart, nil) else {
@@ -259,10 +265,5 @@ final class MosquittoConnection: @unchecked Sendable {
         return mosquitto_loop_misc(handle)
     }
 
-    private func monotonicMilliseconds() -> Int64 {
-        // Network patience, not data: the one place besides TimeSource that reads a clock, as poll(2) does.
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-    }
+    private func monotonicMilliseconds() -> Int64 { Int64(timeSource.monotonicNanoseconds / 1_000_000) }
 }

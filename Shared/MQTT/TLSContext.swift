@@ -36,7 +36,7 @@ final class TLSContext: @unchecked Sendable {
         guard stagebox_ssl_ctx_require_tls13(context) != 0 else { throw .failed("OpenSSL does not support TLS 1.3") }
         stagebox_ssl_ctx_set_modes(context)
         guard Self.trust(key.options.certificateAuthorityPEM, in: context) > 0 else {
-            throw .invalid("the CA certificate for \(key.host) holds no PEM certificate: check tls-ca")
+            throw .invalid("the CA certificate for \(key.host) holds no PEM certificate: check broker.ca")
         }
         let parameters = SSL_CTX_get0_param(context)
         let name = key.options.serverName ?? key.host

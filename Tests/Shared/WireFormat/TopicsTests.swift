@@ -42,7 +42,8 @@ struct TopicsTests {
         #expect(topics.parseDown("stagebox/1/_fleet/keys") == .keys)
         #expect(topics.parseDown("stagebox/1/acme/_group/eu/down/config") == .groupConfiguration(topics.groups[0]))
         for text in [
-            "stagebox/1/acme/node-2/down/ack", "stagebox/1/other/node-1/down/ack", "stagebox/1/acme/_group/us/down/config",
+            "stagebox/1/acme/node-2/down/ack", "stagebox/1/other/node-1/down/ack",
+            "stagebox/1/acme/_group/us/down/config",
             "stagebox/1/acme/node-1/down/", "stagebox/1/acme/node-1/down/ackx", "",
         ] {
             #expect(topics.parseDown(text) == nil, "\(text)")
@@ -55,7 +56,8 @@ struct TopicsTests {
         var generator = SeededGenerator(seed: 1)
         for _ in 0..<2000 {
             let length = Int.random(in: 0..<80, using: &generator)
-            let text = String(decoding: (0..<length).map { _ in UInt8.random(in: 0...255, using: &generator) }, as: UTF8.self)
+            let text = String(
+                decoding: (0..<length).map { _ in UInt8.random(in: 0...255, using: &generator) }, as: UTF8.self)
             #expect(Topics.parseUp(text) == nil)
             #expect(Topics.parseUp("stagebox/1/" + text) == nil)
         }
