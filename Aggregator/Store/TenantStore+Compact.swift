@@ -49,33 +49,35 @@ extension TenantStore {
     /// Merges the oldest level-0 blocks of an agent.
     /// - Returns: the samples written.
     private func compact(_ agent: AgentNumber, _ budgetSamples: Int) throws -> Int {
-        var merge = BlockMerge()
+        let blocks = head.blocks(of: agent)
+        let expected = blocks.reduce(0) { $0 + Int($1.records) }
+        let merge = BlockMerge(samples: min(expected, budgetSamples))
         var taken: [Head.Block] = []
-        var samples = 0
-        for block in head.blocks(of: agent) {
-            if samples > 0, samples + Int(block.records) > budgetSamples { break }
-            if let (tables, batch) = try decoded(block, of: agent) {
-                let skipped = alreadyMoved(block)
-                if skipped.isEmpty {
-                    merge.add(tables, batch, shift: block.shift)
-                } else {
-                    merge.add(tables, batch.dropping(days: skipped, shift: block.shift), shift: block.shift)
-                }
-                taken.append(block)
-                samples += batch.sampleCount
-            }
+        for block in blocks {
+            if !taken.isEmpty, merge.sampleCount + Int(block.records) > budgetSamples { break }
+            if try add(block, of: agent, to: merge) { taken.append(block) }
         }
         guard !taken.isEmpty else { return 0 }
         try indexFile.save(index)
-        var windows: [WindowPlace: SeriesColumns] = [:]
-        let oldestDay = retentionDay
-        merge.forEachSeries { id, run in
-            WindowPlace.split(id, run, into: &windows) { $0.day >= oldestDay }
-        }
-        let written = try write(windows, of: agent, moved: taken)
+        let written = try write(merge, of: agent, moved: taken)
         try drop(taken, of: agent)
         metrics.add("stagebox_store_compacted_samples_total", Double(written))
         return written
+    }
+
+    /// - Returns: false when the block is gone or was set aside.
+    private func add(_ block: Head.Block, of agent: AgentNumber, to merge: BlockMerge) throws -> Bool {
+        let skipped = alreadyMoved(block)
+        if block.decoded == nil, skipped.isEmpty {
+            return try reading(block, of: agent) { decoder in
+                guard let set = tables.set(agent, decoder.tables.map(\.hash)) else { throw missingTable(block) }
+                merge.add(decoder, set, shift: block.shift)
+                return true
+            } ?? false
+        }
+        guard let (set, batch) = try decoded(block, of: agent) else { return false }
+        merge.add(skipped.isEmpty ? batch : batch.dropping(days: skipped, shift: block.shift), set, shift: block.shift)
+        return true
     }
 
     /// The days of a block that a day file holds already, after a crash between two of them.
@@ -85,18 +87,17 @@ extension TenantStore {
         return found
     }
 
-    private func write(_ windows: [WindowPlace: SeriesColumns], of agent: AgentNumber, moved: [Head.Block]) throws
-        -> Int
-    {
+    private func write(_ merge: BlockMerge, of agent: AgentNumber, moved: [Head.Block]) throws -> Int {
         let generation = state.withLock { $0.generation }
         let ids = moved.map(\.id).sorted()
+        let builders = try build(merge, from: retentionDay)
         var written = 0
-        for (day, places) in Dictionary(grouping: windows.keys, by: \.day).sorted(by: { $0.key < $1.key }) {
+        for (day, places) in Dictionary(grouping: builders.keys, by: \.day).sorted(by: { $0.key < $1.key }) {
             var chunks: [DayFile.NewChunk] = []
             for place in places.sorted() {
-                guard let columns = windows[place] else { continue }
-                chunks.append(try StoreCodec.chunk(columns, agent: agent, window: place.window))
-                written += columns.timestamps.count
+                guard let chunk = try builders[place]?.finish(agent: agent, window: place.window) else { continue }
+                chunks.append(chunk)
+                written += Int(chunk.samples)
             }
             try onDay(day, creating: true) { file in
                 try file.write(chunks, replacing: [], moved: ids, generation: generation)
@@ -106,6 +107,22 @@ extension TenantStore {
             for place in places { windowParts.note(day, agent, place.window, place.slice) }
         }
         return written
+    }
+
+    /// Cuts everything merged into windows and slices.
+    private func build(_ merge: BlockMerge, from oldestDay: Int64) throws -> [WindowPlace: ChunkBuilder] {
+        var builders: [WindowPlace: ChunkBuilder] = [:]
+        var split: (instants: Int, parts: [(place: WindowPlace, range: Range<Int>)]) = (-1, [])
+        try merge.forEachSeries { id, run, instants in
+            if split.instants != instants { split = (instants, WindowPlace.split(run.timestamps)) }
+            for part in split.parts where part.place.day >= oldestDay {
+                let place = part.place.with(slice: WindowPlace.slice(of: id))
+                let builder = builders[place] ?? ChunkBuilder()
+                builders[place] = builder
+                try builder.append(id, run, part.range, instants: instants)
+            }
+        }
+        return builders
     }
 
     /// Takes merged rows out of level 0.
@@ -121,19 +138,29 @@ extension TenantStore {
 
     /// The block's series and samples; nil, and the block set aside, when it does not decode.
     func decoded(_ block: Head.Block, of agent: AgentNumber) throws -> (TableSet, MetricBatch)? {
+        if let kept = block.decoded, let set = tables.set(agent, kept.tables) { return (set, kept.samples) }
+        return try reading(block, of: agent) { decoder in
+            guard let set = tables.set(agent, decoder.tables.map(\.hash)) else { throw missingTable(block) }
+            return (set, decoder.batch())
+        }
+    }
+
+    private func missingTable(_ block: Head.Block) -> StoreError {
+        StoreError(.unknownTable, tenant: tenant, "block \(block.id) names a table that is not here")
+    }
+
+    /// Decodes a block from its body; nil when it was compacted meanwhile, or does not decode and was set aside.
+    private func reading<Result>(
+        _ block: Head.Block, of agent: AgentNumber, _ use: (MetricBlockDecoder) throws -> Result
+    ) throws -> Result? {
+        guard let body = try block.body ?? ingestReaders.use({ try IngestFile.body(of: block.id, in: $0) }) else {
+            return nil
+        }
         do {
-            let content: Head.DecodedBlock
-            if let kept = block.decoded {
-                content = kept
-            } else if let body = try block.body ?? ingestReaders.use({ try IngestFile.body(of: block.id, in: $0) }) {
-                content = try StoreCodec.decodeMetrics(body)
-            } else {
-                return nil  // compacted meanwhile
+            return try CodecPool.shared.use { codec in
+                try codec.decoder.decode(try codec.body.decompress(body))
+                return try use(codec.decoder)
             }
-            guard let set = tables.set(agent, content.tables) else {
-                throw StoreError(.unknownTable, tenant: tenant, "block \(block.id) names a table that is not here")
-            }
-            return (set, content.samples)
         } catch let error as SQLiteError {
             throw error
         } catch {
@@ -164,27 +191,24 @@ extension TenantStore {
                 $0.window == window.window && $0.low / UInt32(StoreLimits.chunkGroupSeriesMax) == slice
             }
             guard rows.count > 1 else { return }
-            var merge = BlockMerge()
+            let merge = BlockMerge(samples: rows.reduce(0) { $0 + Int($1.samples) })
             var damaged: [Int64] = []
             for row in rows {
                 guard let body = try file.body(of: row.id) else { continue }
-                if let columns = try? StoreCodec.decodeChunk(body) {
-                    merge.add(columns)
-                } else {
-                    damaged.append(row.id)
-                }
+                // What of a damaged group was added before the damage stays.
+                do { try ChunkCodec.add(body, to: merge) } catch is WireError { damaged.append(row.id) }
             }
             if !damaged.isEmpty {
                 report(
                     DayFiles.name(window.day), "\(damaged.count) chunk groups do not decode", "their samples are lost")
             }
-            var columns = SeriesColumns()
-            merge.forEachSeries { id, run in columns.append(id, run.timestamps[...], run.values[...]) }
-            let chunks =
-                columns.isEmpty
-                ? [] : [try StoreCodec.chunk(columns, agent: window.agent, window: window.window)]
+            let builder = ChunkBuilder()
+            try merge.forEachSeries { id, run, instants in
+                try builder.append(id, run, run.timestamps.indices, instants: instants)
+            }
+            let chunks = try builder.finish(agent: window.agent, window: window.window).map { [$0] } ?? []
             try file.write(chunks, replacing: rows.map(\.id), moved: [], generation: [])
-            written = columns.timestamps.count
+            written = chunks.reduce(0) { $0 + Int($1.samples) }
         }
         windowParts.forget(window)
         metrics.add("stagebox_store_merged_samples_total", Double(written))

@@ -14,13 +14,4 @@ package enum StoreCodec {
 
     static func decodeEvents(_ bytes: [UInt8]) throws -> [ListeningEvent] { throw WireError.invalid("interim") }
     static func encodeEvents(_ events: [ListeningEvent]) throws -> [UInt8] { throw WireError.invalid("interim") }
-
-    static func decodeChunk(_ body: [UInt8]) throws -> SeriesColumns { try ChunkCodec.decode(body) }
-
-    static func chunk(_ columns: SeriesColumns, agent: AgentNumber, window: Int64) throws -> DayFile.NewChunk {
-        DayFile.NewChunk(
-            agent: agent, window: window, low: columns.series.first ?? 0, high: columns.series.last ?? 0,
-            first: columns.timestamps.min() ?? 0, last: columns.timestamps.max() ?? 0,
-            samples: Int64(columns.timestamps.count), body: try ChunkCodec.encode(columns))
-    }
 }

@@ -13,10 +13,16 @@ enum ChunkCodec {
     static let version: UInt8 = 1
     /// A part's samples, unless a single series has more.
     static let partSamples = 500_000
+    static let partGroupsMax = 512
     static let partsMax = 4096
     /// Ids that one part may span: what a metric block takes.
     static let spanMax = SeriesTable.seriesMax
 
+    struct NewPart {
+        let low: UInt32
+        let span: UInt32
+        let frame: [UInt8]
+    }
     /// Where a part stands within the body.
     struct Part {
         let low: UInt32
@@ -24,62 +30,25 @@ enum ChunkCodec {
         let bytes: Range<Int>
     }
 
-    static func encode(_ columns: SeriesColumns) throws -> [UInt8] {
-        var directory = ByteWriter()
-        var frames: [[UInt8]] = []
-        var previous: UInt32 = 0
-        var start = 0
-        while start < columns.series.count {
-            var end = start
-            var samples = 0
-            while end < columns.series.count, end == start || samples + columns.span(end).count <= partSamples {
-                samples += columns.span(end).count
-                end += 1
-            }
-            let low = columns.series[start]
-            let span = columns.series[end - 1] - low + 1
-            let frame = try encodePart(columns, start..<end, low: low, span: span)
-            directory.write(varint: UInt64(low - previous))
-            directory.write(varint: UInt64(span))
-            directory.write(varint: UInt64(frame.count))
-            frames.append(frame)
-            previous = low
-            start = end
+    static func encode(_ batch: MetricBatch, span: UInt32) throws -> [UInt8] {
+        try CodecPool.shared.use { codec in
+            try codec.body.compress(codec.encoder.encode(batch, tables: [TableReference(hash: .zero, count: span)]))
         }
-        var body = ByteWriter(reserving: directory.bytes.count + 8 + frames.reduce(0) { $0 + $1.count })
-        body.write(version)
-        body.write(varint: UInt64(frames.count))
-        body.write(directory.bytes)
-        for frame in frames { body.write(frame) }
-        return body.bytes
     }
 
-    private static func encodePart(
-        _ columns: SeriesColumns, _ positions: Range<Int>, low: UInt32, span: UInt32
-    ) throws -> [UInt8] {
-        var batch = MetricBatch()
-        var groups: [ArraySlice<Int64>: Int] = [:]
-        var current: (times: ArraySlice<Int64>, group: Int)?
-        for position in positions {
-            let range = columns.span(position)
-            let times = columns.timestamps[range]
-            // Neighbours mostly share their instants; then no hash is needed.
-            if let known = current, known.times.count == times.count, known.times.elementsEqual(times) {
-            } else if let group = groups[times] {
-                current = (times, group)
-            } else {
-                current = (times, batch.groups.count)
-                groups[times] = batch.groups.count
-                batch.groups.append(MetricBatch.Group(timestamps: Array(times), series: [], values: []))
-            }
-            guard let group = current?.group else { continue }
-            batch.groups[group].series.append(columns.series[position] - low)
-            batch.groups[group].values.append(contentsOf: columns.values[range])
+    static func body(_ parts: [NewPart]) -> [UInt8] {
+        var body = ByteWriter(reserving: 16 + parts.reduce(0) { $0 + $1.frame.count + 12 })
+        body.write(version)
+        body.write(varint: UInt64(parts.count))
+        var previous: UInt32 = 0
+        for part in parts {
+            body.write(varint: UInt64(part.low - previous))
+            body.write(varint: UInt64(part.span))
+            body.write(varint: UInt64(part.frame.count))
+            previous = part.low
         }
-        return try CodecPool.shared.use { codec in
-            try codec.body.compress(
-                codec.encoder.encode(batch, tables: [TableReference(hash: .zero, count: span)]))
-        }
+        for part in parts { body.write(part.frame) }
+        return body.bytes
     }
 
     static func parts(_ body: UnsafeRawBufferPointer) throws(WireError) -> [Part] {
@@ -104,26 +73,10 @@ enum ChunkCodec {
         return parts
     }
 
-    /// Everything in it, for merging.
-    static func decode(_ body: [UInt8]) throws -> SeriesColumns {
-        var columns = SeriesColumns()
+    /// Adds everything in a group to a merge.
+    static func add(_ body: [UInt8], to merge: BlockMerge) throws {
         let chunk = try StoredChunk(body)
-        for part in chunk.parts {
-            let batch = try chunk.inflate(part)
-            var places: [(series: UInt32, group: Int, position: Int)] = []
-            for (number, group) in batch.groups.enumerated() {
-                for (position, series) in group.series.enumerated() { places.append((series, number, position)) }
-            }
-            places.sort { $0.series < $1.series }
-            for place in places {
-                let group = batch.groups[place.group]
-                let count = group.timestamps.count
-                columns.append(
-                    part.low + place.series, group.timestamps[...],
-                    group.values[place.position * count..<(place.position + 1) * count])
-            }
-        }
-        return columns
+        for part in chunk.parts { try chunk.decode(part) { merge.add($0, low: part.low) } }
     }
 }
 
@@ -138,30 +91,28 @@ final class StoredChunk {
         parts = try body.withUnsafeBytes { bytes throws(WireError) in try ChunkCodec.parts(bytes) }
     }
 
-    /// What it holds in memory, about; the inflated part is counted by the samples it may have.
+    /// What it holds in memory, about.
     var bytes: Int { body.count + (inflated?.batch.sampleCount ?? 0) * 8 }
 
-    func inflate(_ part: ChunkCodec.Part) throws -> MetricBatch {
+    func decode<Result>(_ part: ChunkCodec.Part, _ use: (MetricBlockDecoder) throws -> Result) throws -> Result {
         try CodecPool.shared.use { codec in
             let block = try body.withUnsafeBytes {
                 try codec.body.decompress(UnsafeRawBufferPointer(rebasing: $0[part.bytes]))
             }
             try codec.decoder.decode(block)
             guard codec.decoder.tables.map(\.count) == [part.span] else { throw WireError.invalid("part's ids") }
-            return codec.decoder.batch()
+            return try use(codec.decoder)
         }
     }
 
     /// Appends the samples of one series, if it is here.
     func append(_ series: UInt32, to run: inout SampleRun) throws {
         guard let index = parts.firstIndex(where: { $0.low <= series && series - $0.low < $0.span }) else { return }
-        if inflated?.index != index { inflated = (index, try inflate(parts[index])) }
+        if inflated?.index != index { inflated = (index, try decode(parts[index]) { $0.batch() }) }
         guard let batch = inflated?.batch else { return }
         let number = series - parts[index].low
         for group in batch.groups {
-            guard let position = group.position(of: number) else { continue }
-            let count = group.timestamps.count
-            run.append(group.timestamps[...], group.values[position * count..<(position + 1) * count])
+            if let position = group.position(of: number) { run.append(group, position: position) }
         }
     }
 

@@ -1,19 +1,32 @@
+import Telemetry
+
 /// Samples of one series gathered from several places, in the order of their commits.
 struct SampleRun {
     private(set) var timestamps: [Int64] = []
     private(set) var values: [Double] = []
-    private var isOrdered = true
+    /// Indexes of anomalous samples, ascending.
+    private(set) var anomalies: [Int] = []
+    /// Where the counter's start changes: from `index` on it is `start` (milliseconds, 0 unknown).
+    private(set) var starts: [(index: Int, start: Int64)] = []
+    private(set) var isOrdered = true
 
     var isEmpty: Bool { timestamps.isEmpty }
 
     mutating func removeAll() {
         timestamps.removeAll(keepingCapacity: true)
-        values.removeAll(keepingCapacity: true)
         isOrdered = true
+        removeValues()
     }
 
-    /// Appends samples whose times ascend strictly.
-    mutating func append(_ times: ArraySlice<Int64>, _ numbers: ArraySlice<Double>, shift: Int64 = 0) {
+    /// Keeps the timestamps, for a series that was sampled at the same instants.
+    mutating func removeValues() {
+        values.removeAll(keepingCapacity: true)
+        anomalies.removeAll(keepingCapacity: true)
+        starts.removeAll(keepingCapacity: true)
+    }
+
+    /// Appends the times of samples, which ascend strictly; their values follow by ``append(values:start:)``.
+    mutating func append(times: UnsafeBufferPointer<Int64>, shift: Int64) {
         guard let first = times.first else { return }
         if let last = timestamps.last, first &+ shift <= last { isOrdered = false }
         if shift == 0 {
@@ -21,44 +34,79 @@ struct SampleRun {
         } else {
             timestamps.append(contentsOf: times.lazy.map { $0 &+ shift })
         }
+    }
+
+    mutating func append(values numbers: UnsafeBufferPointer<Double>, start: Int64) {
+        if (starts.last?.start ?? 0) != start { starts.append((values.count, start)) }
         values.append(contentsOf: numbers)
+    }
+
+    /// Marks the sample at `index`, which is higher than any marked before.
+    mutating func markAnomaly(_ index: Int) { anomalies.append(index) }
+
+    /// Appends one series of a group.
+    mutating func append(_ group: MetricBatch.Group, position: Int, shift: Int64 = 0) {
+        let count = group.timestamps.count
+        let base = values.count
+        group.timestamps.withUnsafeBufferPointer { append(times: $0, shift: shift) }
+        let start = group.startTimestamps.isEmpty ? 0 : group.startTimestamps[position]
+        group.values.withUnsafeBufferPointer { all in
+            append(
+                values: UnsafeBufferPointer(rebasing: all[position * count..<(position + 1) * count]),
+                start: start == 0 ? 0 : start &+ shift)
+        }
+        guard !group.anomalies.isEmpty else { return }
+        for index in 0..<count where group.isAnomalous(position * count + index) { markAnomaly(base + index) }
     }
 
     /// Orders by time. Of several samples at one time the one appended last stays: equal ones become one, and of
     /// different ones the last committed wins.
     mutating func settle() {
         guard !isOrdered else { return }
-        isOrdered = true
         let order = timestamps.indices.sorted {
             timestamps[$0] == timestamps[$1] ? $0 < $1 : timestamps[$0] < timestamps[$1]
         }
-        var times: [Int64] = []
-        var numbers: [Double] = []
-        times.reserveCapacity(order.count)
-        numbers.reserveCapacity(order.count)
-        for index in order {
-            if times.last == timestamps[index] {
-                numbers[numbers.count - 1] = values[index]
-            } else {
-                times.append(timestamps[index])
-                numbers.append(values[index])
-            }
+        let marked = Set(anomalies)
+        let known = expandedStarts()
+        var settled = SampleRun()
+        settled.timestamps.reserveCapacity(order.count)
+        settled.values.reserveCapacity(order.count)
+        for (place, index) in order.enumerated() {
+            if place + 1 < order.count, timestamps[order[place + 1]] == timestamps[index] { continue }
+            let start = known.isEmpty ? 0 : known[index]
+            if (settled.starts.last?.start ?? 0) != start { settled.starts.append((settled.values.count, start)) }
+            if marked.contains(index) { settled.anomalies.append(settled.values.count) }
+            settled.timestamps.append(timestamps[index])
+            settled.values.append(values[index])
         }
-        timestamps = times
-        values = numbers
+        self = settled
+    }
+
+    /// The start of each sample's counter; empty when none is known.
+    func expandedStarts() -> [Int64] {
+        guard !starts.isEmpty else { return [] }
+        var all = [Int64](repeating: 0, count: values.count)
+        for (number, entry) in starts.enumerated() {
+            let end = number + 1 < starts.count ? starts[number + 1].index : values.count
+            for index in entry.index..<end { all[index] = entry.start }
+        }
+        return all
     }
 
     /// Leaves out what is outside `range`. After ``settle()``.
     mutating func clip(to range: ClosedRange<Int64>) {
-        if let last = timestamps.last, last > range.upperBound {
-            let end = timestamps.firstIndex { $0 > range.upperBound } ?? timestamps.count
-            timestamps.removeSubrange(end...)
-            values.removeSubrange(end...)
-        }
-        if let first = timestamps.first, first < range.lowerBound {
-            let start = timestamps.firstIndex { $0 >= range.lowerBound } ?? timestamps.count
-            timestamps.removeSubrange(..<start)
-            values.removeSubrange(..<start)
+        guard let first = timestamps.first, let last = timestamps.last else { return }
+        guard first < range.lowerBound || last > range.upperBound else { return }
+        let low = timestamps.firstIndex { $0 >= range.lowerBound } ?? timestamps.count
+        let high = timestamps.firstIndex { $0 > range.upperBound } ?? timestamps.count
+        let known = expandedStarts()
+        timestamps = Array(timestamps[low..<max(low, high)])
+        values = Array(values[low..<max(low, high)])
+        anomalies = anomalies.filter { $0 >= low && $0 < high }.map { $0 - low }
+        starts.removeAll()
+        guard !known.isEmpty else { return }
+        for index in values.indices where (starts.last?.start ?? 0) != known[low + index] {
+            starts.append((index, known[low + index]))
         }
     }
 }

@@ -43,17 +43,15 @@ final class AgentReader {
         }
         for block in blocks {
             guard let number = block.tables.number(of: id) else { continue }
-            for group in block.samples.groups { append(group, number, block.shift, to: &run) }
+            for group in block.samples.groups {
+                if let position = group.position(of: number) {
+                    run.append(group, position: position, shift: block.shift)
+                }
+            }
         }
         run.settle()
         run.clip(to: range)
         return run
-    }
-
-    private func append(_ group: MetricBatch.Group, _ number: UInt32, _ shift: Int64, to run: inout SampleRun) {
-        guard let position = group.position(of: number) else { return }
-        let count = group.timestamps.count
-        run.append(group.timestamps[...], group.values[position * count..<(position + 1) * count], shift: shift)
     }
 
     // MARK: Level 0

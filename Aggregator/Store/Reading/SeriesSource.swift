@@ -18,11 +18,20 @@ package struct SeriesSamples: Sendable {
     /// Milliseconds.
     package var timestamps: [Int64]
     package var values: [Double]
+    /// Indexes of the samples that the agent judged anomalous, ascending.
+    package var anomalies: [Int]
+    /// When the counter behind each sample started, milliseconds, 0 unknown; empty if none is known.
+    package var startTimestamps: [Int64]
 
-    package init(series: SeriesIndex.Entry, timestamps: [Int64], values: [Double]) {
+    package init(
+        series: SeriesIndex.Entry, timestamps: [Int64], values: [Double], anomalies: [Int] = [],
+        startTimestamps: [Int64] = []
+    ) {
         self.series = series
         self.timestamps = timestamps
         self.values = values
+        self.anomalies = anomalies
+        self.startTimestamps = startTimestamps
     }
 }
 
@@ -72,7 +81,9 @@ struct StoredSeriesCursor: SeriesCursor {
             guard let entry = store.index.entry(id) else { continue }
             if reader?.agent != entry.agent { reader = AgentReader(store, entry.agent, range) }
             guard let run = try store.throwing({ try reader?.samples(of: id) }), !run.isEmpty else { continue }
-            return SeriesSamples(series: entry, timestamps: run.timestamps, values: run.values)
+            return SeriesSamples(
+                series: entry, timestamps: run.timestamps, values: run.values, anomalies: run.anomalies,
+                startTimestamps: run.expandedStarts())
         }
         return nil
     }
