@@ -1,3 +1,4 @@
+import Compression
 import RuntimeSupport
 import SQLite
 import Synchronization
@@ -95,10 +96,9 @@ extension TenantStore {
         for (day, places) in Dictionary(grouping: builders.keys, by: \.day).sorted(by: { $0.key < $1.key }) {
             var chunks: [DayFile.NewChunk] = []
             for place in places.sorted() {
-                guard let chunk = try builders[place]?.finish(agent: agent, window: place.window) else { continue }
-                chunks.append(chunk)
-                written += Int(chunk.samples)
+                chunks += try builders[place]?.finish(agent: agent, window: place.window) ?? []
             }
+            written += chunks.reduce(0) { $0 + Int($1.samples) }
             try onDay(day, creating: true) { file in
                 try file.write(chunks, replacing: [], moved: ids, generation: generation)
             }
@@ -117,7 +117,7 @@ extension TenantStore {
             if split.instants != instants { split = (instants, WindowPlace.split(run.timestamps)) }
             for part in split.parts where part.place.day >= oldestDay {
                 let place = part.place.with(slice: WindowPlace.slice(of: id))
-                let builder = builders[place] ?? ChunkBuilder()
+                let builder = try builders[place] ?? ChunkBuilder()
                 builders[place] = builder
                 try builder.append(id, run, part.range, instants: instants)
             }
@@ -192,21 +192,24 @@ extension TenantStore {
             }
             guard rows.count > 1 else { return }
             let merge = BlockMerge(samples: rows.reduce(0) { $0 + Int($1.samples) })
+            let decompressor = try ZstdDecompressor()
             var damaged: [Int64] = []
             for row in rows {
                 guard let body = try file.body(of: row.id) else { continue }
                 // What of a damaged group was added before the damage stays.
-                do { try ChunkCodec.add(body, to: merge) } catch is WireError { damaged.append(row.id) }
+                do { try merge.add(ChunkGroupReader(body, decompressor: decompressor)) } catch is WireError {
+                    damaged.append(row.id)
+                }
             }
             if !damaged.isEmpty {
                 report(
                     DayFiles.name(window.day), "\(damaged.count) chunk groups do not decode", "their samples are lost")
             }
-            let builder = ChunkBuilder()
+            let builder = try ChunkBuilder()
             try merge.forEachSeries { id, run, instants in
                 try builder.append(id, run, run.timestamps.indices, instants: instants)
             }
-            let chunks = try builder.finish(agent: window.agent, window: window.window).map { [$0] } ?? []
+            let chunks = try builder.finish(agent: window.agent, window: window.window)
             try file.write(chunks, replacing: rows.map(\.id), moved: [], generation: [])
             written = chunks.reduce(0) { $0 + Int($1.samples) }
         }

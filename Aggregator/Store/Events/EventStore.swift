@@ -28,8 +28,8 @@ final class EventStore: Sendable {
     ]
     /// Files above this are not checked as a whole at opening; damage in them is met when it is read.
     static let checkBytesMax: Int64 = 64 << 20
-    /// Events of one batch row: blocks are joined up to about this.
-    static let batchEventsMax = 8192
+    /// Events of one batch row: blocks are joined up to this.
+    static let batchEventsMax = EventBlock.eventsMax
     /// Decoded batches kept while ids are compared.
     static let cachedBatchesMax = 8
 

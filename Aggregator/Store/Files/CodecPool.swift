@@ -12,7 +12,7 @@ final class CodecPool: Sendable {
     final class Codec: @unchecked Sendable {
         let body: BlockBody
         let decoder = MetricBlockDecoder()
-        let encoder = MetricBlockEncoder()
+        let events = EventBlockEncoder()
         init() throws { body = try BlockBody() }
     }
 
@@ -26,5 +26,22 @@ final class CodecPool: Sendable {
             }
         }
         return try work(codec)
+    }
+
+    // MARK: Chunk encoders, which their builders keep for longer
+
+    private let encoders = Mutex<[Encoder]>([])
+    /// `@unchecked Sendable`: whoever takes it is the only one to hold it.
+    private struct Encoder: @unchecked Sendable { let encoder: ChunkGroupEncoder }
+
+    func takeEncoder() throws -> ChunkGroupEncoder {
+        if let idle = encoders.withLock({ $0.popLast() }) { return idle.encoder }
+        return try ChunkGroupEncoder()
+    }
+    func give(back encoder: ChunkGroupEncoder) {
+        let wrapped = Encoder(encoder: encoder)
+        encoders.withLock { encoders in
+            if encoders.count < Self.idleMax { encoders.append(wrapped) }
+        }
     }
 }

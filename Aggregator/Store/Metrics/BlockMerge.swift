@@ -61,9 +61,6 @@ final class BlockMerge {
     func add(_ decoder: MetricBlockDecoder, _ tables: TableSet, shift: Int64) {
         add(decoder, shift: shift) { Int($0) < tables.ids.count ? tables.ids[Int($0)].rawValue : 0 }
     }
-    /// A chunk's part: series numbers count from `low`.
-    func add(_ decoder: MetricBlockDecoder, low: UInt32) { add(decoder, shift: 0) { low &+ $0 } }
-
     private func add(_ decoder: MetricBlockDecoder, shift: Int64, id: (UInt32) -> UInt32) {
         for group in decoder.groups {
             let numbers = UnsafeBufferPointer(rebasing: decoder.allValues[group.values])
@@ -77,6 +74,38 @@ final class BlockMerge {
             } hasAnomalies: {
                 !anomalies.isEmpty
             }
+        }
+    }
+
+    /// Everything in a chunk group. What was added before an error stays.
+    func add(_ group: ChunkGroupReader) throws(WireError) {
+        var members = [[Int]](repeating: [], count: group.timelines.count)
+        for position in group.series.indices { members[group.timeline(of: position)].append(position) }
+        for (timeline, positions) in members.enumerated() where !positions.isEmpty {
+            let instants = group.timelines[timeline]
+            reserve(instants.count * positions.count)
+            let hasStarts = !group.startTimestamps.isEmpty
+            var isMarked = false
+            let place = UInt32(places.count)
+            let base = valueCount
+            for (index, position) in positions.enumerated() {
+                try group.read(position, into: values + base + index * instants.count)
+                for mark in group.anomalousPositions(position) {
+                    marks.insert(base + index * instants.count + mark)
+                    isMarked = true
+                }
+            }
+            places.append(
+                Place(
+                    times: times.count..<times.count + instants.count, values: base, shift: 0,
+                    starts: hasStarts ? starts.count : -1, isMarked: isMarked))
+            times.append(contentsOf: instants)
+            for (index, position) in positions.enumerated() {
+                if hasStarts { starts.append(group.startTimestamps[position]) }
+                ids.append(UInt32(truncatingIfNeeded: group.series[position]))
+                pieces.append(Piece(place: place, position: UInt32(index)))
+            }
+            valueCount += instants.count * positions.count
         }
     }
 
@@ -218,5 +247,18 @@ final class BlockMerge {
 extension MetricBatch.Group {
     func isAnomalous(_ index: Int) -> Bool {
         index / 64 < anomalies.count && anomalies[index / 64] & (1 << UInt64(index % 64)) != 0
+    }
+}
+
+extension MetricBatch.Group {
+    /// Where a series stands in the group. O(log series).
+    func position(of number: UInt32) -> Int? {
+        var low = 0
+        var high = series.count
+        while low < high {
+            let middle = (low + high) / 2
+            if series[middle] < number { low = middle + 1 } else { high = middle }
+        }
+        return low < series.count && series[low] == number ? low : nil
     }
 }

@@ -59,6 +59,14 @@ struct SampleRun {
         for index in 0..<count where group.isAnomalous(position * count + index) { markAnomaly(base + index) }
     }
 
+    /// Appends one series of a chunk.
+    mutating func append(_ times: [Int64], _ numbers: [Double], start: Int64, anomalies marks: [Int]) {
+        let base = values.count
+        times.withUnsafeBufferPointer { append(times: $0, shift: 0) }
+        numbers.withUnsafeBufferPointer { append(values: $0, start: start) }
+        anomalies.append(contentsOf: marks.lazy.map { base + $0 })
+    }
+
     /// Orders by time. Of several samples at one time the one appended last stays: equal ones become one, and of
     /// different ones the last committed wins.
     mutating func settle() {

@@ -1,5 +1,7 @@
+import Compression
 import SQLite
 import Telemetry
+import WireFormat
 
 /// Reads one agent's samples over head, level 0 and level 1.
 ///
@@ -7,7 +9,7 @@ import Telemetry
 /// found in both (and merged away by time), never in neither. Holds no lock and no transaction between calls.
 ///
 /// Memory: the agent's decoded level-0 blocks in range (a few minutes of its series, 8 B per sample), and chunk
-/// bodies up to ``chunkBytesMax``.
+/// bodies up to ``chunkBytesMax``, each with its directory (40 B per series) and four inflated frames of 64 KiB.
 final class AgentReader {
     static let chunkBytesMax = 64 << 20
 
@@ -16,8 +18,9 @@ final class AgentReader {
     private let range: ClosedRange<Int64>
     private var blocks: [(tables: TableSet, samples: MetricBatch, shift: Int64)]?
     private var rows: [(day: Int64, row: DayFile.Row)]?
-    private var chunks: [ChunkKey: StoredChunk] = [:]
+    private var chunks: [ChunkKey: ChunkGroupReader] = [:]
     private var chunkBytes = 0
+    private let decompressor: ZstdDecompressor
     private var damaged = Set<ChunkKey>()
 
     private struct ChunkKey: Hashable {
@@ -25,7 +28,8 @@ final class AgentReader {
         let id: Int64
     }
 
-    init(_ store: TenantStore, _ agent: AgentNumber, _ range: ClosedRange<Timestamp>) {
+    init(_ store: TenantStore, _ agent: AgentNumber, _ range: ClosedRange<Timestamp>) throws {
+        decompressor = try ZstdDecompressor()
         self.store = store
         self.agent = agent
         self.range = range.lowerBound.milliseconds...range.upperBound.milliseconds
@@ -83,7 +87,11 @@ final class AgentReader {
             }
             guard let chunk else { continue }
             do {
-                try chunk.append(id.rawValue, to: &run)
+                guard let position = chunk.position(of: UInt64(id.rawValue)) else { continue }
+                let start = chunk.startTimestamps.isEmpty ? 0 : chunk.startTimestamps[position]
+                run.append(
+                    chunk.timestamps(position), try chunk.values(position), start: start,
+                    anomalies: chunk.anomalousPositions(position))
             } catch {
                 markDamaged(key, "\(error)")
             }
@@ -91,15 +99,15 @@ final class AgentReader {
         return true
     }
 
-    private func open(_ body: [UInt8], _ key: ChunkKey) -> StoredChunk? {
+    private func open(_ body: [UInt8], _ key: ChunkKey) -> ChunkGroupReader? {
         do {
-            let chunk = try StoredChunk(body)
-            if chunkBytes + chunk.bytes > Self.chunkBytesMax {
+            let chunk = try ChunkGroupReader(body, decompressor: decompressor)
+            if chunkBytes + body.count > Self.chunkBytesMax {
                 chunks.removeAll(keepingCapacity: true)
                 chunkBytes = 0
             }
             chunks[key] = chunk
-            chunkBytes += chunk.bytes
+            chunkBytes += body.count
             return chunk
         } catch {
             markDamaged(key, "\(error)")

@@ -79,7 +79,7 @@ struct StoredSeriesCursor: SeriesCursor {
             let id = entries[position]
             position += 1
             guard let entry = store.index.entry(id) else { continue }
-            if reader?.agent != entry.agent { reader = AgentReader(store, entry.agent, range) }
+            if reader?.agent != entry.agent { reader = try AgentReader(store, entry.agent, range) }
             guard let run = try store.throwing({ try reader?.samples(of: id) }), !run.isEmpty else { continue }
             return SeriesSamples(
                 series: entry, timestamps: run.timestamps, values: run.values, anomalies: run.anomalies,

@@ -82,7 +82,10 @@ enum TestBlocks {
     /// 2026-01-01T00:00:00Z.
     static let start = Timestamp(seconds: 1_767_225_600)
 
-    static func encodeEvents(_ events: [ListeningEvent]) -> [UInt8] { [] }
+    static func encodeEvents(_ events: [ListeningEvent]) -> [UInt8] {
+        guard let block = try? EventBlock.encode(events), let body = try? BlockBody() else { return [] }
+        return (try? body.compress(block)) ?? []
+    }
     static func encodeTable(_ series: [SeriesDescriptor]) -> [UInt8] { (try? SeriesTable.encode(series)) ?? [] }
 
     static func encodeMetrics(_ table: TableReference, _ samples: MetricBatch) -> [UInt8] {
