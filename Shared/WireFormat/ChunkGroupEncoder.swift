@@ -16,8 +16,17 @@ public final class ChunkGroupEncoder {
     private var includesSummaries = false
     private var sampleCount = 0
 
-    /// - Parameter level: of zstd; 3 unless told otherwise.
-    public init(level: Int = 3) throws(ZstdError) { compressor = try ZstdCompressor(level: level) }
+    /// Streams are gathered into frames up to this many raw bytes.
+    private let frameBytes: Int
+
+    /// - Parameters:
+    ///   - level: of zstd; 3 unless told otherwise.
+    ///   - frameBytes: of streams per frame, at most ``ChunkGroup/frameBytesMax``. Larger ones compress better
+    ///     (on `proc-1s` 256 KiB saves 8 % against 64 KiB), smaller ones cost less per series read.
+    public init(level: Int = 3, frameBytes: Int = ChunkGroup.frameBytesUsual) throws(ZstdError) {
+        compressor = try ZstdCompressor(level: level)
+        self.frameBytes = min(frameBytes, ChunkGroup.frameBytesMax)
+    }
 
     /// - Parameters:
     ///   - timelines: shared by the series; each strictly increasing milliseconds.
@@ -101,7 +110,7 @@ public final class ChunkGroupEncoder {
             let end = columns.streamRange(index).upperBound
             let isLast = index == columns.streamCount - 1
             let next = isLast ? end : columns.streamRange(index + 1).upperBound
-            guard isLast || next - start > ChunkGroup.frameBytesUsual else { continue }
+            guard isLast || next - start > frameBytes else { continue }
             let frame = try compress(UnsafeRawBufferPointer(rebasing: streams[start..<end]))
             sizes.append((end - start, frame.count))
             frames.append(contentsOf: frame)

@@ -34,9 +34,12 @@ final class CodecPool: Sendable {
     /// `@unchecked Sendable`: whoever takes it is the only one to hold it.
     private struct Encoder: @unchecked Sendable { let encoder: ChunkGroupEncoder }
 
+    /// Of streams per frame: what reading one series inflates (about 0.2 ms).
+    static let frameBytes = 256 * 1024
+
     func takeEncoder() throws -> ChunkGroupEncoder {
         if let idle = encoders.withLock({ $0.popLast() }) { return idle.encoder }
-        return try ChunkGroupEncoder()
+        return try ChunkGroupEncoder(frameBytes: Self.frameBytes)
     }
     func give(back encoder: ChunkGroupEncoder) {
         let wrapped = Encoder(encoder: encoder)

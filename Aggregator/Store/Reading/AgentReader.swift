@@ -9,7 +9,7 @@ import WireFormat
 /// found in both (and merged away by time), never in neither. Holds no lock and no transaction between calls.
 ///
 /// Memory: the agent's decoded level-0 blocks in range (a few minutes of its series, 8 B per sample), and chunk
-/// bodies up to ``chunkBytesMax``, each with its directory (40 B per series) and four inflated frames of 64 KiB.
+/// bodies up to ``chunkBytesMax``, each with its directory (40 B per series) and four inflated frames of 256 KiB.
 final class AgentReader {
     static let chunkBytesMax = 64 << 20
 
