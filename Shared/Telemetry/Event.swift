@@ -129,6 +129,24 @@ public struct ListeningEvent: Hashable, Sendable {
         self.numbers = Array(repeating: nil, count: EventNumber.allCases.count)
     }
 
+    /// For decoders, which have the attributes at hand.
+    /// - Precondition: one entry per case of ``EventText`` and of ``EventNumber``.
+    public init(
+        id: String, kind: EventKind, revision: UInt32, at: Timestamp, receivedAt: Timestamp, user: UserPseudonym?,
+        pseudonymVersion: UInt32, texts: [String?], numbers: [Int64?]
+    ) {
+        precondition(texts.count == EventText.allCases.count && numbers.count == EventNumber.allCases.count)
+        self.id = id
+        self.kind = kind
+        self.revision = revision
+        self.at = at
+        self.receivedAt = receivedAt
+        self.user = user
+        self.pseudonymVersion = pseudonymVersion
+        self.texts = texts
+        self.numbers = numbers
+    }
+
     @inlinable public subscript(text: EventText) -> String? {
         get { texts[Int(text.rawValue) - 1] }
         set { texts[Int(text.rawValue) - 1] = newValue }

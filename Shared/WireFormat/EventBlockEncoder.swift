@@ -13,24 +13,35 @@ public final class EventBlockEncoder {
     ///   would exceed ``WireLimits/bodyBytesMax``.
     public func encode(_ events: [ListeningEvent]) throws(WireError) -> [UInt8] {
         guard events.count <= EventBlock.eventsMax else { throw .tooLarge("events") }
+        var failure: WireError?
+        events.withUnsafeBufferPointer { events in
+            do throws(WireError) { try write(events) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        guard output.count <= WireLimits.bodyBytesMax else { throw .tooLarge("event block") }
+        return [UInt8](output.bytes)
+    }
+
+    private func write(_ events: UnsafeBufferPointer<ListeningEvent>) throws(WireError) {
         let textCount = EventText.allCases.count
         let numberCount = EventNumber.allCases.count
         output.clear()
+        section.clear()  // a refusal leaves it half written
         output.append(EventBlock.version)
         output.append(0)
         output.append(varint: UInt64(events.count))
         try writeIDs(events)
-        for event in events {
-            guard event.texts.count == textCount, event.numbers.count == numberCount else { throw .invalid("event") }
-            section.append(event.kind.rawValue)
+        for index in events.indices {
+            guard events[index].texts.count == textCount, events[index].numbers.count == numberCount else {
+                throw .invalid("event")
+            }
+            section.append(events[index].kind.rawValue)
         }
         finish(EventBlock.Tag.kinds)
         writeTimes(events)
         writeUsers(events)
         for index in 0..<textCount { try writeTexts(events, index) }
         for index in 0..<numberCount { writeNumbers(events, index) }
-        guard output.count <= WireLimits.bodyBytesMax else { throw .tooLarge("event block") }
-        return [UInt8](output.bytes)
     }
 
     /// Writes the gathered section and starts the next.
@@ -41,37 +52,42 @@ public final class EventBlockEncoder {
         section.clear()
     }
 
-    private func writeIDs(_ events: [ListeningEvent]) throws(WireError) {
-        for event in events {
-            let count = event.id.utf8.count
+    private func writeIDs(_ events: UnsafeBufferPointer<ListeningEvent>) throws(WireError) {
+        for position in events.indices {
+            let count = events[position].id.utf8.count
             guard count >= 1, count <= EventLimits.idBytesMax else { throw .invalid("event id") }
             section.append(UInt8(count))
         }
-        for event in events { Self.withBytes(event.id) { section.append(UnsafeRawBufferPointer($0)) } }
+        for position in events.indices {
+            Self.withBytes(events[position].id) { section.append(UnsafeRawBufferPointer($0)) }
+        }
         finish(EventBlock.Tag.ids)
     }
 
-    private func writeTimes(_ events: [ListeningEvent]) {
-        if events.contains(where: { $0.revision != 0 }) {
-            for event in events { section.append(varint: UInt64(event.revision)) }
+    private func writeTimes(_ events: UnsafeBufferPointer<ListeningEvent>) {
+        if events.indices.contains(where: { events[$0].revision != 0 }) {
+            for index in events.indices { section.append(varint: UInt64(events[index].revision)) }
             finish(EventBlock.Tag.revisions)
         }
         var before: Int64 = 0
-        for event in events {
-            section.append(zigzag: event.at.milliseconds &- before)
-            before = event.at.milliseconds
+        for index in events.indices {
+            let time = events[index].at.milliseconds
+            section.append(zigzag: time &- before)
+            before = time
         }
         finish(EventBlock.Tag.times)
-        for event in events { section.append(zigzag: event.receivedAt.milliseconds &- event.at.milliseconds) }
+        for index in events.indices {
+            section.append(zigzag: events[index].receivedAt.milliseconds &- events[index].at.milliseconds)
+        }
         finish(EventBlock.Tag.receptions)
     }
 
-    private func writeUsers(_ events: [ListeningEvent]) {
+    private func writeUsers(_ events: UnsafeBufferPointer<ListeningEvent>) {
         var numbers: [UserPseudonym: UInt64] = [:]
         indices.clear()
         var entries: [UserPseudonym] = []
-        for event in events {
-            guard let user = event.user else {
+        for position in events.indices {
+            guard let user = events[position].user else {
                 indices.append(0)
                 continue
             }
@@ -92,16 +108,18 @@ public final class EventBlockEncoder {
             section.append(indices.bytes)
             finish(EventBlock.Tag.users)
         }
-        guard events.contains(where: { $0.pseudonymVersion != 0 }) else { return }
-        for event in events { section.append(varint: UInt64(event.pseudonymVersion)) }
+        guard events.indices.contains(where: { events[$0].pseudonymVersion != 0 }) else { return }
+        for index in events.indices { section.append(varint: UInt64(events[index].pseudonymVersion)) }
         finish(EventBlock.Tag.pseudonymVersions)
     }
 
-    private func writeTexts(_ events: [ListeningEvent], _ index: Int) throws(WireError) {
+    private func writeTexts(
+        _ events: UnsafeBufferPointer<ListeningEvent>, _ index: Int
+    ) throws(WireError) {
         dictionary.clear()
         indices.clear()
-        for event in events {
-            guard let text = event.texts[index] else {
+        for position in events.indices {
+            guard let text = events[position].texts[index] else {
                 indices.append(0)
                 continue
             }
@@ -118,12 +136,12 @@ public final class EventBlockEncoder {
     }
 
     /// A presence bitmap, then the numbers that are there.
-    private func writeNumbers(_ events: [ListeningEvent], _ index: Int) {
+    private func writeNumbers(_ events: UnsafeBufferPointer<ListeningEvent>, _ index: Int) {
         indices.clear()
         var bits: UInt8 = 0
         var hasAny = false
-        for (position, event) in events.enumerated() {
-            if let number = event.numbers[index] {
+        for position in events.indices {
+            if let number = events[position].numbers[index] {
                 bits |= 1 << UInt8(position % 8)
                 hasAny = true
                 indices.append(zigzag: number)

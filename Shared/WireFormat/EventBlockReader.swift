@@ -141,20 +141,45 @@ struct EventBlockReader {
         numbers.append((column, values))
     }
 
+    /// Fills a matrix of attributes column by column, then moves each event's row into its arrays:
+    /// one retain per text instead of several per column.
     private func assemble() -> [ListeningEvent] {
+        let textCount = EventText.allCases.count
+        let numberCount = EventNumber.allCases.count
+        let textMatrix = UnsafeMutablePointer<String?>.allocate(capacity: max(1, count * textCount))
+        let numberMatrix = UnsafeMutablePointer<Int64?>.allocate(capacity: max(1, count * numberCount))
+        textMatrix.initialize(repeating: nil, count: count * textCount)
+        numberMatrix.initialize(repeating: nil, count: count * numberCount)
+        defer {
+            textMatrix.deallocate()
+            numberMatrix.deallocate()
+        }
+        for text in texts {
+            for index in 0..<count where text.indices[index] > 0 {
+                textMatrix[index * textCount + text.column] = text.dictionary[Int(text.indices[index]) - 1]
+            }
+        }
+        for number in numbers {
+            for index in 0..<count { numberMatrix[index * numberCount + number.column] = number.values[index] }
+        }
         var events: [ListeningEvent] = []
         events.reserveCapacity(count)
         for index in 0..<count {
-            var event = ListeningEvent(
-                id: ids[index], kind: kinds[index], revision: revisions.isEmpty ? 0 : revisions[index],
-                at: Timestamp(milliseconds: times[index]), receivedAt: Timestamp(milliseconds: receptions[index]),
-                user: users.isEmpty ? nil : users[index],
-                pseudonymVersion: pseudonymVersions.isEmpty ? 0 : pseudonymVersions[index])
-            for text in texts where text.indices[index] > 0 {
-                event.texts[text.column] = text.dictionary[Int(text.indices[index]) - 1]
+            let rowTexts = [String?](unsafeUninitializedCapacity: textCount) { buffer, initialized in
+                buffer.baseAddress?.moveInitialize(from: textMatrix + index * textCount, count: textCount)
+                initialized = textCount
             }
-            for number in numbers { event.numbers[number.column] = number.values[index] }
-            events.append(event)
+            let rowNumbers = [Int64?](unsafeUninitializedCapacity: numberCount) { buffer, initialized in
+                buffer.baseAddress?.moveInitialize(from: numberMatrix + index * numberCount, count: numberCount)
+                initialized = numberCount
+            }
+            events.append(
+                ListeningEvent(
+                    id: ids[index], kind: kinds[index], revision: revisions.isEmpty ? 0 : revisions[index],
+                    at: Timestamp(milliseconds: times[index]),
+                    receivedAt: Timestamp(milliseconds: receptions[index]), user: users.isEmpty ? nil : users[index],
+                    pseudonymVersion: pseudonymVersions.isEmpty ? 0 : pseudonymVersions[index], texts: rowTexts,
+                    numbers: rowNumbers))
         }
         return events
     }

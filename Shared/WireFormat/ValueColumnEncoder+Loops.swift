@@ -80,10 +80,12 @@ extension ValueColumnEncoder {
             hash ^= hash >> 32
             offset += 8
         }
+        var tail: UInt64 = 0
         while offset < count {
-            hash = (hash ^ UInt64(bytes.load(fromByteOffset: offset, as: UInt8.self))) &* 0xc4ce_b9fe_1a85_ec53
+            tail = tail << 8 | UInt64(bytes.load(fromByteOffset: offset, as: UInt8.self))
             offset += 1
         }
+        hash = (hash ^ tail) &* 0xc4ce_b9fe_1a85_ec53
         return hash ^ hash >> 29
     }
 

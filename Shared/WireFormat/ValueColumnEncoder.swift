@@ -129,7 +129,7 @@ struct ValueColumnEncoder: ~Copyable {
             before = difference
         }
         let kind: ValueClass.Kind =
-            differences > 1 && curvedBits < plainBits ? .deltaOfDelta : isRising ? .rising : .delta
+            differences > 1 && curvedBits * 20 < plainBits * 19 ? .deltaOfDelta : isRising ? .rising : .delta
         let start = streams.reserve(differences * 10)
         streams.commit(to: Self.writeDifferences(integers, count: differences, kind, at: start))
         finishSeries(
