@@ -139,6 +139,9 @@ let testTargets: [Target] = [
 /// Benchmarks and fuzz targets, with `STAGEBOX_DEV=1` only.
 let developmentTargets: [Target] = [
     program("CollectorBenchmark", "Tests/Benchmarks/Collectors", ["Collectors", "Telemetry", "RuntimeSupport"]),
+    program(
+        "CodecBenchmark", "Tests/Benchmarks/Codec",
+        ["WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),
 ]
 
 let package = Package(
