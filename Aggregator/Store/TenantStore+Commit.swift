@@ -181,7 +181,7 @@ extension TenantStore {
                     ))
             case .events(let decoded):
                 events.append(
-                    PendingEvents(block: id, shift: 0, bytes: block.body.count, events: decoded, body: block.body))
+                    PendingEvents(block: id, shift: 0, records: decoded.count, events: decoded, body: block.body))
             case .findings: break
             }
         }
@@ -195,23 +195,27 @@ extension TenantStore {
             for dedup in commit.dedup { state.dedup[AgentLane(agent: dedup.agent, lane: dedup.laneKey)] = dedup }
             for fleet in commit.fleet { state.fleet[fleet.agent] = fleet }
             for lane in commit.forgotten { state.dedup[AgentLane(agent: lane.agent, lane: lane.laneKey)] = nil }
-            state.pendingEvents += events
-            Self.trimDecodedEvents(&state.pendingEvents)
+            Self.queue(events, &state.pendingEvents)
         }
         list(plan.released)
         metrics.add("stagebox_store_blocks_total", Double(added.count + events.count))
         metrics.add("stagebox_store_samples_total", Double(added.reduce(0) { $0 + Int($1.block.records) }))
     }
 
-    /// Waiting event blocks beyond this many lose their decoded form and body; the mover reads them from disk.
-    static let pendingEventsDecodedMax = 256
+    /// Waiting events that stay decoded in memory (about 0.5 kB each); the mover reads further blocks from disk.
+    static let pendingEventsDecodedMax = 65_536
 
-    private static func trimDecodedEvents(_ pending: inout [PendingEvents]) {
-        var index = pending.count - pendingEventsDecodedMax - 1
-        while index >= 0, pending[index].events != nil || pending[index].body != nil {
-            pending[index].events = nil
-            pending[index].body = nil
-            index -= 1
+    private static func queue(_ added: [PendingEvents], _ pending: inout [PendingEvents]) {
+        var kept = pending.reduce(0) { $0 + ($1.events == nil ? 0 : $1.records) }
+        for block in added {
+            var block = block
+            kept += block.records
+            if kept > pendingEventsDecodedMax {
+                kept -= block.records
+                block.events = nil
+                block.body = nil
+            }
+            pending.append(block)
         }
     }
 

@@ -6,17 +6,22 @@ package import Telemetry
 extension TenantStore {
     /// Level-0 events wait for at most this, so that quiet tenants get batches of some size.
     static let eventsWaitMilliseconds: Int64 = 10_000
+    /// As many move at once without waiting: identities are scattered, so a page of them is written once per step.
+    static let eventsWaitingMax = 32_768
+    /// Blocks below this many events are joined with their neighbours.
+    static let joinedBelow = 512
     /// What one step moves at most.
     static let eventsPerStepMax = 65_536
 
     /// Moves level-0 event blocks on to `events.sqlite`, oldest first.
     /// - Returns: the events of the blocks moved; 0 when there was nothing to do yet.
     func moveEvents(isDraining: Bool) throws -> Int {
-        let waiting = state.withLock { ($0.pendingEvents.count, $0.pendingEvents.reduce(0) { $0 + $1.bytes }) }
+        let waiting = state.withLock { ($0.pendingEvents.count, $0.pendingEvents.reduce(0) { $0 + $1.records }) }
         guard waiting.0 > 0 else { return 0 }
         let now = time.now.milliseconds
         let isDue =
-            isDraining || waiting.1 > 128 << 10 || now &- lastEventMove.withLock { $0 } >= Self.eventsWaitMilliseconds
+            isDraining || waiting.1 >= Self.eventsWaitingMax
+            || now &- lastEventMove.withLock { $0 } >= Self.eventsWaitMilliseconds
         guard isDue else { return 0 }
         return try eventMove.withLock { _ in
             defer { lastEventMove.withLock { $0 = now } }
@@ -33,7 +38,10 @@ extension TenantStore {
             taken.append(block)
             guard let incoming = try incoming(block) else { continue }
             count += incoming.events.count
-            if let last = batches.last, last.events.count + incoming.events.count <= EventStore.batchEventsMax {
+            // Blocks of some size stay as they came; only small ones are worth encoding again.
+            if let last = batches.last, min(last.events.count, incoming.events.count) < Self.joinedBelow,
+                last.events.count + incoming.events.count <= EventStore.batchEventsMax
+            {
                 batches[batches.count - 1].events += incoming.events
                 batches[batches.count - 1].body = nil
             } else {

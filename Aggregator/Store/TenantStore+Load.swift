@@ -163,7 +163,7 @@ extension TenantStore {
             })
         state.withLock { state in
             state.pendingEvents += rows.filter { $0.kind == .events && $0.state == .normal }.map {
-                PendingEvents(block: $0.id, shift: $0.shift, bytes: $0.bodyBytes, events: nil, body: nil)
+                PendingEvents(block: $0.id, shift: $0.shift, records: Int($0.records), events: nil, body: nil)
             }
         }
     }

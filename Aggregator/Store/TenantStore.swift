@@ -39,7 +39,7 @@ package final class TenantStore: Sendable {
     package let faults = StoreFaults()
     /// Held while level-0 events move, by the maintenance thread or by a reader that wants them all.
     let eventMove = Mutex<Void>(())
-    let lastEventMove = Mutex<Int64>(.min)
+    let lastEventMove = Mutex<Int64>(0)
     let lastTimes = Mutex<[AgentLane: LastTime]>([:])
 
     /// What commits change; also what the ledger and the fleet answer from.
@@ -75,7 +75,8 @@ package final class TenantStore: Sendable {
     struct PendingEvents {
         let block: Int64
         let shift: Int64
-        let bytes: Int
+        /// Events in it.
+        let records: Int
         /// As the opener decoded them; nil after a restart or when many wait.
         var events: [ListeningEvent]?
         var body: [UInt8]?

@@ -76,6 +76,44 @@ import WireFormat
         stores.closeAll()
         print("sizes: \(store.sizes()), \(Double(store.sizes().metricsBytes) / Double(samples)) B/sample")
     }
+
+    @Test(
+        "commits of play events and their upsert",
+        .enabled(if: DataDirectories.environment("STAGEBOX_STORE_BENCH") != nil))
+    func eventCosts() throws {
+        let test = try StoreUnderTest()
+        var generator = SeededGenerator(seed: 2)
+        var commits: [IngestCommit] = []
+        for number in 0..<500 {
+            let events = (0..<1000).map { index in
+                let at = test.time.now.advanced(byMilliseconds: Int64(number * 1000 + index))
+                var event = ListeningEvent(
+                    id: "\(ID128(random: &generator))", kind: .play, at: at, receivedAt: at,
+                    user: ID128(random: &generator))
+                event[.track] = "track-\(index % 300)"
+                event[.territory] = ["DE", "FR", "SE"][index % 3]
+                event[.tier] = "premium"
+                event[.millisecondsPlayed] = Int64.random(in: 0...240_000, using: &generator)
+                return event
+            }
+            var commit = IngestCommit(number: UInt64(number), at: test.time.now)
+            commit.blocks = [test.agent.events(events, at: test.time.now)]
+            commit.dedup = [test.agent.dedup(through: test.agent.sequence, at: test.time.now)]
+            commits.append(commit)
+        }
+        let (cpu, wall) = (Self.cpu(), test.time.wallSeconds())
+        for commit in commits {
+            try test.store.commit(commit)
+            _ = try test.store.compactStep()
+        }
+        try test.drain()
+        let events = 500_000.0
+        print(
+            "events: \((Self.cpu() - cpu) / events * 1e6) µs CPU each, \(events / (test.time.wallSeconds() - wall) / 1e3) k/s, "
+                + "\(Double(test.store.sizes().eventsBytes) / events) B each")
+        #expect(try TestBlocks.events(test.store).count == 500_000)
+        test.close()
+    }
 }
 
 extension ManualTimeSource {
