@@ -93,7 +93,7 @@ let aggregator: [Target] = [
     program("AggregatorMain", "Aggregator/Main", ["AggregatorCore", "Telemetry", "RuntimeSupport", arguments, log]),
     program(
         "CommandMain", "Aggregator/Command",
-        ["AggregatorCore", "Access", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "Store", arguments, log]),
+        ["AggregatorCore", "Access", "MQTT", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "Store", arguments, log]),
 ]
 
 let testTargets: [Target] = [
@@ -125,7 +125,10 @@ let testTargets: [Target] = [
     tests("Tests/Aggregator/Access", ["Access", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests(
         "Tests/Aggregator/API",
-        ["API", "Access", "Store", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
+        [
+            "API", "Access", "Store", "Ingest", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport",
+            log, .product(name: "HTTPTypes", package: "swift-http-types"),
+        ]),
     tests("Tests/HouseTests", name: "HouseTests", ["TestSupport"]),
     tests(
         "Tests/SimulationTests", name: "SimulationTests",

@@ -74,19 +74,4 @@ struct Books: Sendable {
             unsavedLosses.append(loss)
         }
     }
-
-    /// Adds a range to an account's deferred deletions and joins what touches.
-    mutating func deferDeletion(_ id: LaneID, _ range: ClosedRange<UInt64>) {
-        guard var account = accounts[id] else { return }
-        var joined: [ClosedRange<UInt64>] = []
-        for next in (account.deferred + [range]).sorted(by: { $0.lowerBound < $1.lowerBound }) {
-            if let last = joined.last, next.lowerBound <= last.upperBound + 1 {
-                joined[joined.count - 1] = last.lowerBound...max(last.upperBound, next.upperBound)
-            } else {
-                joined.append(next)
-            }
-        }
-        account.deferred = joined
-        accounts[id] = account
-    }
 }

@@ -229,7 +229,12 @@ extension Buffer {
         try store.delete(meta.id...meta.id)
         books.use(meta.references, -1)
         // A row of an account that the file does not know (damage) has nothing to be told.
-        guard books.accounts[lane] != nil else { return }
+        guard let account = books.accounts[lane] else { return }
+        if account.acknowledgedRange(sequence) != nil {
+            // The aggregator has it: not a loss.
+            _ = books.update(lane) { $0.commit(meta) }
+            return
+        }
         _ = books.update(lane) { $0.drop(meta, reason) }
         try store.record(
             StoredLoss(lane: lane, sequences: sequence...sequence, count: meta.count, reason: reason))

@@ -32,18 +32,29 @@ extension Buffer {
         while found.count < limit, first <= last {
             let wanted = max(16, min(256, limit - found.count + excluding.count))
             let metas = try guarded { try $0.metas(first...last, limit: wanted, descending: descending) }
+            guard var end = metas.last?.id else { break }
             for meta in metas where found.count < limit && !excluding.contains(meta.id) {
-                if let batch = pendingBatch(meta) { found.append(batch) }
+                if let rows = acknowledgedRows(meta.id) {
+                    // Possibly very many, on their way out: go on behind them.
+                    end = descending ? min(end, rows.lowerBound) : max(end, rows.upperBound)
+                } else if let batch = pendingBatch(meta) {
+                    found.append(batch)
+                }
             }
-            guard metas.count == wanted, let end = metas.last else { break }
-            if descending { last = end.id - 1 } else { first = end.id + 1 }
+            guard metas.count == wanted else { break }
+            if descending { last = end - 1 } else { first = end + 1 }
         }
         return found
     }
 
+    private func acknowledgedRows(_ row: Int64) -> ClosedRange<Int64>? {
+        let id = RowID.lane(row)
+        return books.accounts[id]?.acknowledgedRange(RowID.sequence(row)).map(id.rows)
+    }
+
     private func pendingBatch(_ meta: RowMeta) -> PendingBatch? {
         let (lane, sequence) = (RowID.lane(meta.id), RowID.sequence(meta.id))
-        guard let account = books.accounts[lane], !account.isDeferred(sequence) else { return nil }
+        guard let account = books.accounts[lane], account.isPending(sequence) else { return nil }
         return PendingBatch(
             row: meta.id, key: BatchKey(epoch: account.key.epoch, lane: account.key.lane, sequence: sequence),
             kind: meta.kind, sizeBytes: meta.sizeBytes, recordCount: meta.recordCount, storedAt: meta.storedAt)
@@ -54,7 +65,7 @@ extension Buffer {
     package func payload(_ row: Int64) throws -> [UInt8]? {
         guard let found = try guarded({ try $0.row(row) }) else { return nil }
         let (lane, sequence) = (RowID.lane(row), RowID.sequence(row))
-        guard books.accounts[lane]?.isDeferred(sequence) != true else { return nil }
+        guard books.accounts[lane]?.isPending(sequence) != false else { return nil }
         if found.isIntact { return found.payload }
         if let key = books.accounts[lane]?.key {
             report(.damagedRow(BatchKey(epoch: key.epoch, lane: key.lane, sequence: sequence)))
@@ -134,11 +145,13 @@ extension Buffer {
         var rows = id.allRows
         while true {
             let metas = try guarded { try $0.metas(rows, limit: limit) }
-            if let first = metas.first(where: { !account.isDeferred(RowID.sequence($0.id)) }) {
+            if let first = metas.first(where: { account.isPending(RowID.sequence($0.id)) }) {
                 return RowID.sequence(first.id)
             }
-            guard metas.count == limit, let last = metas.last, last.id < rows.upperBound else { return nil }
-            rows = last.id + 1...rows.upperBound
+            guard metas.count == limit, let last = metas.last?.id else { return nil }
+            let end = max(last, acknowledgedRows(last)?.upperBound ?? last)
+            guard end < rows.upperBound else { return nil }
+            rows = end + 1...rows.upperBound
         }
     }
 

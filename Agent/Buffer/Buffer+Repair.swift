@@ -90,6 +90,7 @@ extension Buffer {
         var lost = LedgerCount()
         for (id, account) in carried.accounts {
             books.accounts[id]?.deferred = []
+            books.accounts[id]?.acknowledged = []
             books.dirty.insert(id)
             lost += account.pending
             declareMissing(id, account.pending, holes: account.next > 1 ? [1...account.next - 1] : [])

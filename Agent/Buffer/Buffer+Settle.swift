@@ -18,7 +18,8 @@ package struct SettleOutcome: Hashable, Sendable {
 extension Buffer {
     /// Applies a verified acknowledgement: committed rows are freed, finally rejected ones parked and counted, rows
     /// to be retried stay. Repeating it changes nothing. Few rows are deleted with the next commit (at the latest
-    /// by `upkeep()`); many at once, in transactions of `BufferLimits.deletionRowsMax`.
+    /// by `upkeep()`); of many, `BufferLimits.settledBytesPerCall` at once and the rest by `upkeep()`: those are no
+    /// longer offered, but count as pending until then.
     package func settle(_ acknowledgement: Acknowledgement) throws -> SettleOutcome {
         precondition(staging == nil, "settle within a transaction")
         var outcome = SettleOutcome()
@@ -29,10 +30,12 @@ extension Buffer {
             let highest = max(settled.contiguous, settled.ranges.last?.upperBound ?? 0)
             if highest >= next { close(id, acknowledged: highest, next: next, &outcome) }
             let contiguous = settled.contiguous > 0 ? [1...settled.contiguous] : []
-            for range in contiguous + settled.ranges where range.lowerBound < next {
-                try free(id, max(1, range.lowerBound)...min(range.upperBound, next - 1), &outcome)
+            for range in contiguous + settled.ranges where range.lowerBound < next && range.upperBound > 0 {
+                books.accounts[id]?.acknowledged
+                    .insert(joining: max(1, range.lowerBound)...min(range.upperBound, next - 1))
             }
         }
+        outcome.committed = try freeAcknowledged()
         return outcome
     }
 
@@ -47,30 +50,47 @@ extension Buffer {
         if id.ordinal == books.running { beginEpoch() }
     }
 
-    /// Counts the rows of a range as committed and has them deleted.
-    private func free(_ id: LaneID, _ range: ClosedRange<UInt64>, _ outcome: inout SettleOutcome) throws {
-        var first = range.lowerBound
-        while first <= range.upperBound {
-            let rows = id.rows(first...range.upperBound)
-            let metas = try guarded { try $0.metas(rows, limit: BufferLimits.deletionRowsMax) }
-            guard let last = metas.last, let account = books.accounts[id] else { return }
-            let settled = metas.filter { !account.isDeferred(RowID.sequence($0.id)) }
-            for meta in settled {
-                _ = books.update(id) { account in
-                    account.removePending(meta)
-                    account.committed += meta.count
+    /// Counts acknowledged rows as committed and has them deleted, as many as one call may.
+    @discardableResult
+    func freeAcknowledged() throws -> LedgerCount {
+        var committed = LedgerCount()
+        var bytes = 0
+        for id in books.accounts.keys.sorted() {
+            while bytes < BufferLimits.settledBytesPerCall, let range = books.accounts[id]?.acknowledged.first {
+                let limit = BufferLimits.deletionRowsMax
+                let metas = try guarded { try $0.metas(id.rows(range), limit: limit) }
+                guard let account = books.accounts[id], !account.acknowledged.isEmpty else { break }
+                var settled: [RowMeta] = []
+                var through = range.upperBound
+                for (index, meta) in metas.enumerated() {
+                    if !account.isDeferred(RowID.sequence(meta.id)) {
+                        settled.append(meta)
+                        bytes += meta.sizeBytes
+                    }
+                    let isEnough = bytes >= BufferLimits.settledBytesPerCall
+                    if index == limit - 1 || isEnough { through = RowID.sequence(meta.id) }
+                    if isEnough { break }
                 }
-                books.use(meta.references, -1)
-                outcome.committed += meta.count
+                for meta in settled {
+                    _ = books.update(id) { $0.commit(meta) }
+                    books.use(meta.references, -1)
+                    committed += meta.count
+                }
+                deferDeletion(settled, id)
+                books.accounts[id]?.acknowledged.remove(through: through)
+                let isMuch =
+                    books.deferredRows > BufferLimits.deferredRowsMax
+                    || books.deferredBytes > BufferLimits.deferredBytesMax
+                if isMuch { try tolerated { try flush() } }
             }
-            deferDeletion(settled, id)
-            first = RowID.sequence(last.id) + 1
-            let isMuch =
-                books.deferredRows > BufferLimits.deferredRowsMax
-                || books.deferredBytes > BufferLimits.deferredBytesMax
-            if isMuch { try tolerated { try flush() } }
-            if metas.count < BufferLimits.deletionRowsMax { return }
         }
+        return committed
+    }
+
+    /// Works off everything that is acknowledged, however long it takes.
+    package func finishSettling() throws {
+        while books.accounts.values.contains(where: { !$0.acknowledged.isEmpty }) { try freeAcknowledged() }
+        try flush()
     }
 
     /// Moves finally rejected rows aside.
@@ -79,7 +99,7 @@ extension Buffer {
         for rejection in rejections {
             guard let id = books.laneID(rejection.key.laneKey), let account = books.accounts[id],
                 rejection.key.sequence > 0, rejection.key.sequence < account.next,
-                !account.isDeferred(rejection.key.sequence)
+                account.isPending(rejection.key.sequence)
             else { continue }
             let row = RowID.make(id, rejection.key.sequence)
             guard let meta = try guarded({ try $0.metas(row...row, limit: 1) }).first else { continue }
@@ -129,7 +149,7 @@ extension Buffer {
         if books.deferredRows == 0 { books.deferredSince = nowMilliseconds }
         books.deferredRows += metas.count
         books.deferredBytes += metas.reduce(0) { $0 + Int64($1.sizeBytes) }
-        books.deferDeletion(id, RowID.sequence(first.id)...RowID.sequence(last.id))
+        books.accounts[id]?.deferred.insert(joining: RowID.sequence(first.id)...RowID.sequence(last.id))
     }
 
     /// Gives up one pending row, e.g. because the table that it names is gone.
@@ -137,7 +157,7 @@ extension Buffer {
     @discardableResult
     package func declareLost(_ key: BatchKey, _ reason: LossReason) throws -> Bool {
         guard let id = books.laneID(key.laneKey), let account = books.accounts[id],
-            (1..<account.next).contains(key.sequence), !account.isDeferred(key.sequence)
+            (1..<account.next).contains(key.sequence), account.isPending(key.sequence)
         else { return false }
         let row = RowID.make(id, key.sequence)
         guard let meta = try guarded({ try $0.metas(row...row, limit: 1) }).first else { return false }
@@ -155,7 +175,7 @@ extension Buffer {
                 guard let last = metas.last else { break }
                 let named = metas.filter {
                     let account = books.accounts[RowID.lane($0.id)]
-                    return $0.references.contains(id) && account?.isDeferred(RowID.sequence($0.id)) == false
+                    return $0.references.contains(id) && account?.isPending(RowID.sequence($0.id)) == true
                 }
                 if !named.isEmpty { try change { store in for meta in named { try drop(store, meta, reason) } } }
                 lost = named.reduce(lost) { $0 + $1.count }

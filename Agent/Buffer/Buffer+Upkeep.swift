@@ -18,6 +18,7 @@ extension Buffer {
             hasUnsynchronizedCommit = false
             lastSynchronized = now
         }
+        if books.accounts.values.contains(where: { !$0.acknowledged.isEmpty }) { try freeAcknowledged() }
         let isOverdue =
             books.deferredRows > 0 && now - books.deferredSince >= BufferLimits.deferredMilliseconds
         if isOverdue || !books.unsavedLosses.isEmpty { try flush() }
@@ -54,7 +55,8 @@ extension Buffer {
         for ordinal in books.epochs.keys where ordinal != books.running {
             let isDrained = Lane.allCases.allSatisfy {
                 let account = books.accounts[LaneID($0, ordinal: ordinal)]
-                return account?.pending.batches ?? 0 == 0 && account?.deferred.isEmpty ?? true
+                return account?.pending.batches ?? 0 == 0
+                    && (account.map { $0.deferred.isEmpty && $0.acknowledged.isEmpty } ?? true)
             }
             let isTold =
                 try !books.unsavedLosses.contains { $0.lane.ordinal == ordinal }

@@ -35,9 +35,20 @@ struct LaneAccount: Sendable {
     /// Settled sequences whose rows are still to be deleted: ascending, disjoint, few.
     var deferred: [ClosedRange<UInt64>] = []
 
+    /// Acknowledged sequences whose rows are still to be counted and deleted: ascending, disjoint, few. Lost in a
+    /// crash, after which the rows are sent and acknowledged again.
+    var acknowledged: [ClosedRange<UInt64>] = []
+
     init(key: LaneKey) { self.key = key }
 
     func isDeferred(_ sequence: UInt64) -> Bool { deferred.contains { $0.contains(sequence) } }
+    func isPending(_ sequence: UInt64) -> Bool {
+        !isDeferred(sequence) && !acknowledged.contains { $0.contains(sequence) }
+    }
+    /// The acknowledged range around a sequence, for passing over it at once.
+    func acknowledgedRange(_ sequence: UInt64) -> ClosedRange<UInt64>? {
+        acknowledged.first { $0.contains(sequence) }
+    }
 
     func ledger(isRunning: Bool) -> LaneLedger {
         LaneLedger(
@@ -49,6 +60,11 @@ struct LaneAccount: Sendable {
         pending = pending - LedgerCount(batches: 1, records: UInt64(row.recordCount))
         pendingBytes &-= UInt64(row.sizeBytes)
         if row.kind == .loss { pendingLossBatches &-= 1 }
+    }
+
+    mutating func commit(_ row: RowMeta) {
+        removePending(row)
+        committed += row.count
     }
 
     mutating func drop(_ row: RowMeta, _ reason: LossReason) {
@@ -132,5 +148,28 @@ struct RowMeta {
 extension LedgerCount {
     static func - (left: Self, right: Self) -> Self {
         Self(batches: left.batches &- right.batches, records: left.records &- right.records)
+    }
+}
+
+extension [ClosedRange<UInt64>] {
+    /// Adds a range and joins what overlaps or touches.
+    mutating func insert(joining range: ClosedRange<UInt64>) {
+        var joined: [ClosedRange<UInt64>] = []
+        for next in (self + [range]).sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if let last = joined.last, next.lowerBound <= last.upperBound + 1 {
+                joined[joined.count - 1] = last.lowerBound...Swift.max(last.upperBound, next.upperBound)
+            } else {
+                joined.append(next)
+            }
+        }
+        self = joined
+    }
+
+    /// Forgets everything up to a sequence.
+    mutating func remove(through sequence: UInt64) {
+        self = compactMap { range in
+            if range.upperBound <= sequence { return nil }
+            return Swift.max(range.lowerBound, sequence + 1)...range.upperBound
+        }
     }
 }

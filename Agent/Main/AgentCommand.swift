@@ -43,10 +43,10 @@ enum AgentCommand {
             }
             return 0
         } catch let error as BadUsage {
-            fputs("stagebox-agent: \(error.message)\n\n\(usage)\n", stderr)
+            Output.error("stagebox-agent: \(error.message)\n\n\(usage)\n")
             return 64
         } catch {
-            fputs("stagebox-agent: \(error)\n", stderr)
+            Output.error("stagebox-agent: \(error)\n")
             return 1
         }
     }

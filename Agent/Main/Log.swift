@@ -13,7 +13,7 @@ enum Log {
     private static let repeats = Mutex<[String: Repeats]>([:])
     private static let quietSeconds = 60
 
-    static func write(_ what: String, _ detail: String) { fputs("stagebox-agent: \(what): \(detail)\n", stderr) }
+    static func write(_ what: String, _ detail: String) { Output.error("stagebox-agent: \(what): \(detail)\n") }
 
     static func write(_ report: AgentReport) {
         let (what, detail) = describe(report)

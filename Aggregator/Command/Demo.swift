@@ -53,7 +53,7 @@ struct Demo: ParsableCommand {
             let port = try startAgent(tree, folder, access, stop)
             events = SampleEvents(port: port)
             events?.start()
-            print("agent       sends this machine's own metrics every 10 s; play events are generated: a labelled sample")
+            print("agent       sends this machine's own metrics; play events are generated: a labelled sample")
         }
         guard let seconds else {
             print("Ctrl-C ends it and removes every trace.")
@@ -74,7 +74,8 @@ struct Demo: ParsableCommand {
     }
 
     private func startAggregator(_ tree: DemoTree, _ folder: String, _ stop: StopSignal) throws -> DemoAccess {
-        let brokerPort = try LoopbackPort.free()
+        // A kept folder has an agent that knows the broker's port.
+        let brokerPort = try DemoAccess(readingFrom: folder)?.brokerPort ?? LoopbackPort.free()
         let port = httpPort == 0 ? try LoopbackPort.free() : httpPort
         let data = "\(folder)/aggregator"
         var arguments = [
@@ -111,21 +112,28 @@ struct Demo: ParsableCommand {
     private func startAgent(
         _ tree: DemoTree, _ folder: String, _ access: DemoAccess, _ stop: StopSignal
     ) throws -> Int {
-        let admin = Session(url: access.url, token: access.tokens.admin)
-        let made = try admin.json(
-            "POST", "/api/v1/admin/enrolments",
-            json: ["agent": Self.agent, "region": "local", "site": "demo", "job": "stagebox", "expires_in_seconds": 600])
-        guard let token = made["token"] as? String else { throw ValidationError("no enrolment token came back") }
         let intake = try LoopbackPort.free()
         let options = ["--data-directory", "\(folder)/agent", "--intake-port", "\(intake)"]
-        try tree.runToEnd(
-            "stagebox-agent", ["enrol", access.url, token] + options, log: "\(folder)/agent.log")
+        if !FileManager.default.fileExists(atPath: "\(folder)/agent/identity.sealed") {
+            try tree.runToEnd(
+                "stagebox-agent", ["enrol", access.url, try enrolmentToken(access)] + options,
+                log: "\(folder)/agent.log")
+        }
         // Half the usual interval, so that a visitor sees something soon.
         try tree.start("stagebox-agent", ["run"] + options + ["--flush-seconds", "5"], log: "\(folder)/agent.log")
         try tree.wait("the agent", seconds: 30, stop) {
             (try? Session(url: "http://127.0.0.1:\(intake)", token: "").send("GET", "/healthz")) != nil
         }
         return intake
+    }
+
+    private func enrolmentToken(_ access: DemoAccess) throws -> String {
+        let admin = Session(url: access.url, token: access.tokens.admin)
+        let made = try admin.json(
+            "POST", "/api/v1/admin/enrolments",
+            json: ["agent": Self.agent, "region": "local", "site": "demo", "job": "stagebox", "expires_in_seconds": 600])
+        guard let token = made["token"] as? String else { throw ValidationError("no enrolment token came back") }
+        return token
     }
 }
 
@@ -140,6 +148,16 @@ struct DemoAccess: Codable, Sendable {
     var tenant: String
     var tokens: Tokens
     var broker: String
+
+    var brokerPort: Int? { broker.split(separator: ":").last.flatMap { Int($0) } }
+}
+
+extension DemoAccess {
+    /// What an earlier demonstration left in its folder; nil when there was none.
+    init?(readingFrom folder: String) throws {
+        guard let data = FileManager.default.contents(atPath: "\(folder)/access.json") else { return nil }
+        self = try JSONDecoder().decode(DemoAccess.self, from: data)
+    }
 }
 
 /// A port that nothing listens on right now.

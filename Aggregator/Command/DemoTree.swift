@@ -30,8 +30,9 @@ final class DemoTree {
 
     private func make(_ program: String, _ arguments: [String], log: String) throws -> Process {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: "\(Self.programs)/\(program)")
-        process.arguments = arguments
+        // setpriv (util-linux) has the kernel end the child when this process dies, however it dies.
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
+        process.arguments = ["--pdeathsig", "TERM", "--", "\(Self.programs)/\(program)"] + arguments
         process.standardInput = FileHandle.nullDevice
         if !FileManager.default.fileExists(atPath: log) { FileManager.default.createFile(atPath: log, contents: nil) }
         guard let handle = FileHandle(forWritingAtPath: log) else { throw ValidationError("cannot write \(log)") }
@@ -87,38 +88,5 @@ final class DemoTree {
     private func tail(_ path: String) -> String {
         let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
         return text.split(separator: "\n").suffix(12).joined(separator: "\n")
-    }
-}
-
-/// SIGINT and SIGTERM as something to wait for.
-final class StopSignal: Sendable {
-    private let queue = BoundedQueue<Int32>(itemsMax: 8)
-
-    init() {
-        var set = sigset_t()
-        sigemptyset(&set)
-        sigaddset(&set, SIGINT)
-        sigaddset(&set, SIGTERM)
-        pthread_sigmask(SIG_BLOCK, &set, nil)
-        let queue = queue
-        // Lives as long as the process; only it takes these signals.
-        Thread.detachNewThread {
-            var set = sigset_t()
-            sigemptyset(&set)
-            sigaddset(&set, SIGINT)
-            sigaddset(&set, SIGTERM)
-            while true {
-                var number: Int32 = 0
-                if sigwait(&set, &number) == 0 { queue.close() }
-            }
-        }
-    }
-
-    var isRequested: Bool { queue.isFinished }
-
-    /// - Returns: true as soon as a signal has come.
-    func wait(milliseconds: Int64) -> Bool {
-        _ = queue.pop(max: 1, waitMilliseconds: milliseconds)
-        return queue.isFinished
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import MQTT
 
 struct Agents: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "The fleet: state, lag, clock, backlog, version.")

@@ -1,13 +1,11 @@
 package import API
 package import Access
 import Glibc
-package import Hummingbird
 import Ingest
 package import Logging
 import MQTT
 package import RuntimeSupport
 import Sealing
-import ServiceLifecycle
 package import Store
 package import Telemetry
 import WireFormat
@@ -158,10 +156,10 @@ package final class Aggregator: Sendable {
         link.publishRetained(Topics.keys, keys.signedBundle)
         link.start()
         let maintenanceThread = maintenance.start()
-        let application = try makeApplication(
+        let server = try APIServer(
             dependencies, configuration: api, metrics: metrics, time: time, logger: logger, onRunning: onRunning)
         var failure: (any Error)?
-        do { try await application.runService(gracefulShutdownSignals: [.sigterm, .sigint]) } catch { failure = error }
+        do { try await server.runUntilSignalled() } catch { failure = error }
         link.stop()
         ingest.stop()
         maintenance.stop()

@@ -42,6 +42,8 @@ final class AgentIngest {
 
     // Clocks.
     var quarantinedBoots = Set<ID128>()
+    /// A moment at which our own clock bore out the wall clock of this boot, synchronised or not.
+    var measured: (boot: ID128, monotonicNanoseconds: UInt64, wall: Timestamp)?
     var referencedBoot: ID128?
 
     struct Challenge {

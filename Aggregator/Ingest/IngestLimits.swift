@@ -20,6 +20,10 @@ package enum IngestLimits {
     package static let unprovenPerCommitMax = 8
     /// Samples further ahead of our clock go to quarantine.
     package static let aheadMillisecondsMax: Int64 = 300_000
+    /// An unsynchronised clock this close to ours, by what just arrived, is as good as a synchronised one.
+    package static let measuredSkewMillisecondsMax: Int64 = 5000
+    /// From the last sample of a block to its sealing: the longest flush interval, the measured skew, a margin.
+    package static let sealingMillisecondsMax: Int64 = 75_000
     /// An offline state takes effect after this.
     package static let offlineGraceMilliseconds: Int64 = 30_000
     /// How long a challenge is fresh.

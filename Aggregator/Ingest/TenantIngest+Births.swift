@@ -35,6 +35,11 @@ extension TenantIngest {
             issueChallenge(agent, now, isUrgent: isOther && !isKnownEpoch)
         }
         settleConnection(agent, birth.sessionCounter, now)
+        if !birth.clock.isSynchronized,
+            abs(birth.time.milliseconds(since: now)) <= IngestLimits.measuredSkewMillisecondsMax
+        {
+            measure(agent, birth.clock, wall: birth.time)
+        }
         if birth.clock.isSynchronized,
             agent.referencedBoot != birth.clock.bootID
                 || agent.quarantinedBoots.contains(birth.clock.bootID)

@@ -121,7 +121,7 @@ extension TenantIngest {
             return settle(header, as: .epochClosed, "the buffer was rewound", block.body, lane, agent, now)
         }
         let isAhead = header.lastTimestamp.milliseconds(since: now) > IngestLimits.aheadMillisecondsMax
-        let isQuarantined = isAhead || !header.clock.isSynchronized
+        let isQuarantined = isAhead || !header.clock.isSynchronized && !isBorneOut(block, agent, now)
         let age = now.milliseconds(since: header.lastTimestamp)
         if !isQuarantined, age > configuration.retentionMilliseconds {
             return settle(header, as: .tooOld, "older than retention", block.body, lane, agent, now)
@@ -211,6 +211,28 @@ extension TenantIngest {
             IngestCommit.ParkedPayload(
                 agent: agent.fleet.agent, key: key, code: code, isFinal: isFinal, detail: String(detail.prefix(256)),
                 payload: payload, at: now))
+    }
+
+    /// Whether our own clock speaks for an unsynchronised one: samples sealed a moment ago carry the time it is now,
+    /// or did at another moment of the same boot, from which the monotonic clock leads to these.
+    private func isBorneOut(_ block: IngestCommit.Block, _ agent: AgentIngest, _ now: Timestamp) -> Bool {
+        let header = block.header
+        let limit = IngestLimits.measuredSkewMillisecondsMax
+        if header.kind == .metrics, abs(now.milliseconds(since: header.lastTimestamp)) <= limit {
+            measure(agent, header.clock, wall: header.lastTimestamp)
+        }
+        guard let measured = agent.measured, measured.boot == header.clock.bootID else { return false }
+        // Events carry the producers' times; only the samples' own clock can be checked.
+        guard header.kind == .metrics else { return true }
+        let elapsed = Int64(bitPattern: header.clock.monotonicNanoseconds &- measured.monotonicNanoseconds) / 1_000_000
+        let sealedAt = measured.wall.advanced(byMilliseconds: elapsed)
+        return abs(sealedAt.milliseconds(since: header.lastTimestamp)) <= IngestLimits.sealingMillisecondsMax
+    }
+
+    /// Our clock bore out this boot's wall clock: what was quarantined of it comes out.
+    func measure(_ agent: AgentIngest, _ clock: ClockReading, wall: Timestamp) {
+        agent.measured = (clock.bootID, clock.monotonicNanoseconds, wall)
+        if agent.quarantinedBoots.contains(clock.bootID) { reference(agent, clock, wall: wall) }
     }
 
     /// `wall` was true on this boot: what was quarantined of it can be corrected.

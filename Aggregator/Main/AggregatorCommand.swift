@@ -59,9 +59,14 @@ struct AggregatorCommand: AsyncParsableCommand {
         return days
     }
 
-    func run() async throws {
+    private func makeLogger() -> Logger {
         var logger = Logger(label: "stagebox.aggregator") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = Logger.Level(rawValue: logLevel) ?? .info
+        return logger
+    }
+
+    func run() async throws {
+        let logger = makeLogger()
         var configuration = AggregatorConfiguration(
             dataDirectory: dataDir, httpHost: httpHost, httpPort: httpPort, webRoot: webRoot == "none" ? nil : webRoot,
             brokerHost: brokerHost, brokerPort: brokerPort, publicHosts: publicHost, tenants: tenant)

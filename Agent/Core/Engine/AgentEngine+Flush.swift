@@ -1,6 +1,8 @@
-import Buffer
+package import Buffer
 import Collectors
-import Telemetry
+import RuntimeSupport
+import Sealing
+package import Telemetry
 import Uplink
 import WireFormat
 

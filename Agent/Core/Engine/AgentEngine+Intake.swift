@@ -1,6 +1,7 @@
 import Buffer
 import Collectors
 import Intake
+import RuntimeSupport
 import Telemetry
 import Uplink
 import WireFormat

@@ -1,6 +1,7 @@
 import Buffer
 import MQTT
 import Sealing
+import RuntimeSupport
 import Telemetry
 import Uplink
 import WireFormat

@@ -1,5 +1,6 @@
 import Buffer
 package import Sealing
+import RuntimeSupport
 package import Telemetry
 package import WireFormat
 

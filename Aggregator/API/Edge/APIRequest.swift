@@ -1,5 +1,6 @@
 package import Access
 package import Hummingbird
+import NIOCore
 package import Telemetry
 
 /// A request that has passed the checks of its route.
@@ -31,7 +32,11 @@ package struct APIRequest: Sendable {
 
     /// The whole body, at most `bytesMax`.
     func body(upTo bytesMax: Int) async throws -> [UInt8] {
-        Array(buffer: try await request.body.collect(upTo: bytesMax))
+        do {
+            return Array(buffer: try await request.body.collect(upTo: bytesMax))
+        } catch is NIOTooManyBytesError {
+            throw Problem(.payloadTooLarge, "the body exceeds this route's limit of \(bytesMax) bytes")
+        }
     }
 }
 

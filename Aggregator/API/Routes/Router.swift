@@ -1,7 +1,4 @@
 package import Hummingbird
-import HummingbirdCore
-import HummingbirdTLS
-package import Logging
 package import RuntimeSupport
 
 /// How the API listens.
@@ -64,33 +61,4 @@ package func makeRouter(
         try StaticFiles(webRoot: webRoot, dygraphsRoot: configuration.dygraphsRoot).register(on: router)
     }
     return router
-}
-
-/// The HTTP server; run it with `runService()` or within a service group.
-/// - Parameter onRunning: gets the port once it listens.
-/// - Throws: ``Problem`` when it would listen beyond loopback without TLS; errors of reading the PEM files.
-package func makeApplication(
-    _ dependencies: APIDependencies, configuration: APIConfiguration, metrics: OwnMetrics, time: any TimeSource,
-    logger: Logger, onRunning: @escaping @Sendable (Int) -> Void = { _ in }
-) throws -> Application<RouterResponder<APIContext>> {
-    guard configuration.tls != nil || configuration.isLoopback else {
-        throw Problem(
-            .invalidRequest, "refusing to listen on \(configuration.host) without TLS: give a certificate and key")
-    }
-    var server = HTTPServerBuilder.http1()
-    if let files = configuration.tls {
-        var tls = TLSConfiguration.makeServerConfiguration(
-            certificateChain: try NIOSSLCertificate.fromPEMFile(files.certificatePath).map { .certificate($0) },
-            privateKey: .privateKey(try NIOSSLPrivateKey(file: files.keyPath, format: .pem)))
-        tls.minimumTLSVersion = .tlsv13
-        server = try .tls(server, tlsConfiguration: tls)
-    }
-    let live = dependencies.live
-    var application = Application(
-        router: try makeRouter(dependencies, configuration: configuration, metrics: metrics, time: time),
-        server: server,
-        configuration: ApplicationConfiguration(address: .hostname(configuration.host, port: configuration.port)),
-        onServerRunning: { channel in onRunning(channel.localAddress?.port ?? 0) }, logger: logger)
-    application.addServices(LiveFeedCloser(live: live))
-    return application
 }

@@ -102,7 +102,7 @@ struct SelectorParser {
     private mutating func readOperation() throws(SelectorError) -> LabelMatcher.Operation {
         let pair = String(String.UnicodeScalarView(scalars[position..<min(position + 2, scalars.count)]))
         if let operation = LabelMatcher.Operation(rawValue: pair) {
-            position += 2
+            position += pair.unicodeScalars.count
             return operation
         }
         guard peek == "=" else { throw error("one of = != =~ !~") }

@@ -1,28 +1,22 @@
 import Glibc
 
-/// A joinable thread with a name.
+/// A joinable thread.
 final class WorkerThread: @unchecked Sendable {
     // `handle` is written once in `init` and read in `join`, by the owner.
     private var handle = pthread_t()
     private final class Body {
         let run: @Sendable () -> Void
-        let name: String
-        init(name: String, run: @escaping @Sendable () -> Void) {
-            self.name = name
-            self.run = run
-        }
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
-    /// - Parameter name: at most 15 bytes show in tools.
+    /// - Parameter name: of what it does, for the message when it cannot start.
     init(name: String, _ run: @escaping @Sendable () -> Void) {
-        let body = Unmanaged.passRetained(Body(name: name, run: run))
+        let body = Unmanaged.passRetained(Body(run))
         let status = pthread_create(
             &handle, nil,
             { argument in
                 guard let argument else { return nil }
-                let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
-                pthread_setname_np(pthread_self(), String(body.name.prefix(15)))
-                body.run()
+                Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
                 return nil
             }, body.toOpaque())
         precondition(status == 0, "cannot start thread \(name): \(status)")
