@@ -111,7 +111,7 @@ let testTargets: [Target] = [
     tests("Tests/Agent/Control", ["Control", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests(
         "Tests/Agent/Core", name: "AgentCoreTests",
-        ["AgentCore", "Intake", "Telemetry", "RuntimeSupport", "TestSupport"]),
+        ["AgentCore", "Collectors", "Intake", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests(
         "Tests/Agent/Client", name: "StageboxClientTests",
         [

@@ -85,7 +85,7 @@ struct DemoCheck {
     private func samples(of name: String) throws -> Int {
         let start = Date().timeIntervalSince1970 - 3600
         let text = try session.send("GET", "/api/v1/export?match[]=\(name)&start=\(start)&format=csv").text
-        return max(0, text.split(separator: "\n").count - 1)
+        return max(0, text.split(whereSeparator: \.isNewline).count - 1)
     }
 
     private func count(_ path: String) throws -> Int { (try session.json("GET", path)["data"] as? [Any])?.count ?? 0 }

@@ -1,0 +1,94 @@
+import API
+import Ingest
+import Store
+import Synchronization
+import Telemetry
+
+/// Two tenants' worth of invented data; a tenant that is not known is an error, as a leak would be.
+final class FakeSources: TenantSources {
+    struct Unknown: Error { let tenant: TenantID }
+    struct Tenant: Sendable {
+        var series: [(key: SeriesKey, samples: [Sample])] = []
+        var events: [ListeningEvent] = []
+        var gaps: [Gap] = []
+        var agents: [AgentSummary] = []
+        var ledger: [LedgerLine] = []
+        var failsAfterSeries: Int?
+    }
+    private let tenants: Mutex<[TenantID: Tenant]>
+    /// Every tenant that was asked for.
+    let asked = Mutex<Set<TenantID>>([])
+
+    init(_ tenants: [TenantID: Tenant]) { self.tenants = Mutex(tenants) }
+
+    func update(_ tenant: TenantID, _ body: (inout Tenant) -> Void) {
+        tenants.withLock { body(&$0[tenant, default: Tenant()]) }
+    }
+    private func tenant(_ name: TenantID) throws -> Tenant {
+        asked.withLock { _ = $0.insert(name) }
+        guard let tenant = tenants.withLock({ $0[name] }) else { throw Unknown(tenant: name) }
+        return tenant
+    }
+    func metrics(of tenant: TenantID) throws -> any SeriesSource { FakeSeries(try self.tenant(tenant)) }
+    func gaps(of tenant: TenantID, in range: ClosedRange<Timestamp>) throws -> [Gap] { try self.tenant(tenant).gaps }
+    func events(of tenant: TenantID) throws -> any EventSource { FakeEvents(events: try self.tenant(tenant).events) }
+    func agents(of tenant: TenantID) throws -> [AgentSummary] { try self.tenant(tenant).agents }
+    func ledger(of tenant: TenantID) throws -> [LedgerLine] { try self.tenant(tenant).ledger }
+}
+
+private struct FakeSeries: SeriesSource {
+    let index = SeriesIndex(seriesMax: 1000)
+    let samples: [SeriesKey: [Sample]]
+    let failsAfterSeries: Int?
+
+    init(_ tenant: FakeSources.Tenant) {
+        failsAfterSeries = tenant.failsAfterSeries
+        samples = Dictionary(uniqueKeysWithValues: tenant.series)
+        for series in tenant.series {
+            guard let first = series.samples.first, let last = series.samples.last else { continue }
+            let ids = index.register([SeriesDescriptor(key: series.key, type: .gauge)], agent: 0, agentLabels: [])
+            index.touch(ids.compactMap { $0 }, first.timestamp...last.timestamp)
+        }
+    }
+    func series(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [SeriesIndex.Entry] {
+        index.select(matchers, in: range).compactMap { index.entry($0) }
+    }
+    func labelNames(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [String] {
+        index.labelNames(matchers, in: range)
+    }
+    func labelValues(_ name: String, _ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [String] {
+        index.labelValues(name, matchers, in: range)
+    }
+    func samples(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) throws -> any SeriesCursor {
+        let found = series(matchers, in: range).map { entry in
+            let inRange = (samples[entry.descriptor.key] ?? []).filter { range.contains($0.timestamp) }
+            return SeriesSamples(
+                series: entry, timestamps: inRange.map(\.timestamp.milliseconds), values: inRange.map(\.value))
+        }
+        return Cursor(left: found.filter { !$0.timestamps.isEmpty }, failsAfter: failsAfterSeries)
+    }
+    struct Cursor: SeriesCursor {
+        struct Broken: Error {}
+        var left: [SeriesSamples]
+        var failsAfter: Int?
+        mutating func next() throws -> SeriesSamples? {
+            if failsAfter == 0 { throw Broken() }
+            failsAfter = failsAfter.map { $0 - 1 }
+            return left.isEmpty ? nil : left.removeFirst()
+        }
+    }
+}
+
+private struct FakeEvents: EventSource {
+    let events: [ListeningEvent]
+    func events(
+        in range: ClosedRange<Timestamp>, kinds: Set<EventKind>, includesHistory: Bool
+    ) throws -> any EventCursor {
+        let found = events.filter { range.contains($0.at) && (kinds.isEmpty || kinds.contains($0.kind)) }
+        return Cursor(left: found.map { [$0] })
+    }
+    struct Cursor: EventCursor {
+        var left: [[ListeningEvent]]
+        mutating func next() throws -> [ListeningEvent]? { left.isEmpty ? nil : left.removeFirst() }
+    }
+}
