@@ -39,8 +39,8 @@ package enum BufferLimits {
     package static let deferredMilliseconds: Int64 = 30_000
     /// Rows deleted in one transaction.
     package static let deletionRowsMax = 256
-    /// Bytes of settled rows that one call deletes (about 0.1 s); the rest is for the next calls of `upkeep()`.
-    package static let settledBytesPerCall = 4 << 20
+    /// Bytes of settled rows that one call deletes (tens of milliseconds); the rest is for the next calls of `upkeep()`.
+    package static let settledBytesPerCall = 16 << 20
     /// Space that ordinary rows leave to losses, tables, keys and ledgers.
     package static let reserveBytes = 256 * 1024
     /// Loss batches that may wait at once; until one is settled, further losses grow the records on disk.
