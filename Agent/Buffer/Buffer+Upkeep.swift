@@ -132,6 +132,7 @@ extension Buffer {
         } catch let error as SQLiteError where !error.isDamage {
             report(.writeFailed("\(error)"))
         }
+        // Unreadable sizes show at the next call that needs them.
         if let pages = try? self.store?.pageCount, pages > pagesMax { report(.overCap(bytes: fileBytes)) }
     }
 }
