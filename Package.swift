@@ -27,7 +27,9 @@ func module(_ path: String, name: String? = nil, _ dependencies: [Target.Depende
         exclude: documents[path] ?? [], swiftSettings: settings)
 }
 
-func program(_ name: String, _ path: String, static isStatic: Bool = false, _ dependencies: [Target.Dependency]) -> Target {
+func program(_ name: String, _ path: String, static isStatic: Bool = false, _ dependencies: [Target.Dependency])
+    -> Target
+{
     .executableTarget(
         name: name, dependencies: dependencies, path: path, swiftSettings: settings,
         linkerSettings: isStatic ? [.unsafeFlags(["-static-stdlib"])] : [])
@@ -89,11 +91,17 @@ let aggregator: [Target] = [
         ]),
     module(
         "Aggregator/Core", name: "AggregatorCore",
-        ["Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "MQTT", "Ingest", "Store", "Access", "API", log]),
+        [
+            "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "MQTT", "Ingest", "Store", "Access",
+            "API", log,
+        ]),
     program("AggregatorMain", "Aggregator/Main", ["AggregatorCore", "Telemetry", "RuntimeSupport", arguments, log]),
     program(
         "CommandMain", "Aggregator/Command",
-        ["AggregatorCore", "Access", "MQTT", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "Store", arguments, log]),
+        [
+            "AggregatorCore", "Access", "MQTT", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "Store",
+            arguments, log,
+        ]),
 ]
 
 let testTargets: [Target] = [
@@ -118,11 +126,13 @@ let testTargets: [Target] = [
             "StageboxClient", "AgentCore", "Intake", "Telemetry", "RuntimeSupport", "TestSupport",
             .product(name: "CoreMetrics", package: "swift-metrics"),
         ]),
-    tests("Tests/Aggregator/Ingest", ["Ingest", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests(
+        "Tests/Aggregator/Ingest", ["Ingest", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests(
         "Tests/Aggregator/Store",
         ["Store", "Ingest", "SQLite", "WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),
-    tests("Tests/Aggregator/Access", ["Access", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests(
+        "Tests/Aggregator/Access", ["Access", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests(
         "Tests/Aggregator/API",
         [
@@ -136,7 +146,8 @@ let testTargets: [Target] = [
             "AgentCore", "Buffer", "Uplink", "MQTT", "Sealing", "WireFormat", "Ingest", "Store", "Telemetry",
             "RuntimeSupport", "TestSupport",
         ]),
-    tests("Tests/SmokeTests", name: "SmokeTests", ["TestSupport", "MQTT", "Telemetry", "RuntimeSupport", "Collectors"]),
+    tests(
+        "Tests/SmokeTests", name: "SmokeTests", ["TestSupport", "MQTT", "Telemetry", "RuntimeSupport", "Collectors"]),
 ]
 
 /// Benchmarks and fuzz targets, with `STAGEBOX_DEV=1` only.

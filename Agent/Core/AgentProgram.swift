@@ -3,7 +3,7 @@ import Collectors
 import Glibc
 import Intake
 import MQTT
-package import RuntimeSupport
+import RuntimeSupport
 import Sealing
 import Telemetry
 import WireFormat

@@ -13,7 +13,9 @@ package enum MetricsText {
             text += name
             let labels = reading.key.labels
             if !labels.isEmpty {
-                let pairs = stride(from: 0, to: labels.count - 1, by: 2).map { "\(labels[$0])=\"\(escape(labels[$0 + 1]))\"" }
+                let pairs = stride(from: 0, to: labels.count - 1, by: 2).map {
+                    "\(labels[$0])=\"\(escape(labels[$0 + 1]))\""
+                }
                 text += "{" + pairs.joined(separator: ",") + "}"
             }
             text += " \(format(reading.value))\n"

@@ -66,7 +66,9 @@ enum AgentCommand {
         print("data directory  \(configuration.dataDirectory)")
         if let identity {
             print("identity        \(identity.tenant)/\(identity.agent)")
-            print("broker          \(identity.brokerHost):\(identity.brokerPort)\(identity.isBrokerTLS ? " (TLS 1.3)" : "")")
+            print(
+                "broker          \(identity.brokerHost):\(identity.brokerPort)\(identity.isBrokerTLS ? " (TLS 1.3)" : "")"
+            )
         } else {
             print("identity        none: run \"stagebox-agent enrol URL TOKEN\"")
         }

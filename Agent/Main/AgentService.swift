@@ -6,6 +6,7 @@ import Synchronization
 enum AgentService {
     static func run(_ configuration: AgentConfiguration) throws {
         signal(SIGPIPE, SIG_IGN)
+        ResidentMemory.limitArenas()
         let program = AgentProgram.make(configuration: configuration) { report in
             Log.write(report)
         }
@@ -16,14 +17,19 @@ enum AgentService {
         signals.start()
         let watchdog = ServiceManager.watchdogMilliseconds
         var lastBeat: UInt64 = 0
+        var nextTrim = nanoseconds() + firstTrimNanoseconds
         try program.run(
             onRunning: { port in
                 Log.write("running", "intake port \(port)")
                 ServiceManager.notify("READY=1")
             },
             heartbeat: {
+                let now = nanoseconds()
+                if now > nextTrim {
+                    nextTrim = now + trimNanoseconds
+                    ResidentMemory.dropUnusedCode()
+                }
                 guard watchdog > 0 else { return }
-                let now = UInt64(clock_gettime_nsec())
                 if now - lastBeat > watchdog * 500_000 {
                     lastBeat = now
                     ServiceManager.notify("WATCHDOG=1")
@@ -33,7 +39,11 @@ enum AgentService {
         Log.write("stopped", "everything unsent waits in the buffer")
     }
 
-    private static func clock_gettime_nsec() -> UInt64 {
+    /// By then everything has been used once: collectors, seal, connection, an acknowledgement.
+    private static let firstTrimNanoseconds: UInt64 = 15_000_000_000
+    private static let trimNanoseconds: UInt64 = 3_600_000_000_000
+
+    private static func nanoseconds() -> UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)

@@ -5,7 +5,9 @@ import Glibc
 enum StatusPage {
     struct Unreachable: Error, CustomStringConvertible {
         let reason: String
-        var description: String { "no agent answers (\(reason)): is \"stagebox-agent run\" running with the same options?" }
+        var description: String {
+            "no agent answers (\(reason)): is \"stagebox-agent run\" running with the same options?"
+        }
     }
 
     static func show(_ configuration: AgentConfiguration, prefix: String) throws {

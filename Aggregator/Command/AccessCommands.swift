@@ -76,7 +76,8 @@ struct Token: ParsableCommand {
 
         func run() throws {
             guard let role = Role(rawValue: role) else {
-                throw ValidationError("--role \"\(role)\": use \(Role.allCases.map(\.rawValue).joined(separator: ", "))")
+                throw ValidationError(
+                    "--role \"\(role)\": use \(Role.allCases.map(\.rawValue).joined(separator: ", "))")
             }
             if let access = try local.access() {
                 guard let tenant else { throw ValidationError("--tenant says whose token it is") }
@@ -98,7 +99,8 @@ struct Token: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the tenant's tokens, without their secrets.")
         func run() throws {
             let answer = try Session.load().json("GET", "/api/v1/admin/tokens")
-            Table.printRows(answer["tokens"], columns: ["id", "role", "name", "created", "expires", "revoked", "last_used"])
+            Table.printRows(
+                answer["tokens"], columns: ["id", "role", "name", "created", "expires", "revoked", "last_used"])
         }
     }
 

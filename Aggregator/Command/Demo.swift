@@ -97,7 +97,8 @@ struct Demo: ParsableCommand {
         }
         let access = DemoAccess(
             url: url, tenant: Self.tenant,
-            tokens: DemoAccess.Tokens(admin: try token(.admin), operator: try token(.operator), ingest: try token(.ingest)),
+            tokens: DemoAccess.Tokens(
+                admin: try token(.admin), operator: try token(.operator), ingest: try token(.ingest)),
             broker: "mqtts://127.0.0.1:\(brokerPort)")
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -131,7 +132,9 @@ struct Demo: ParsableCommand {
         let admin = Session(url: access.url, token: access.tokens.admin)
         let made = try admin.json(
             "POST", "/api/v1/admin/enrolments",
-            json: ["agent": Self.agent, "region": "local", "site": "demo", "job": "stagebox", "expires_in_seconds": 600])
+            json: [
+                "agent": Self.agent, "region": "local", "site": "demo", "job": "stagebox", "expires_in_seconds": 600,
+            ])
         guard let token = made["token"] as? String else { throw ValidationError("no enrolment token came back") }
         return token
     }

@@ -76,10 +76,11 @@ struct DemoCheck {
     private func exportedEvents() throws -> [String] {
         // Operators see the machines; listening events are for analysts and administrators.
         let analyst = Session(url: access.url, token: access.tokens.admin)
-        return try analyst.send("GET", "/api/v1/events/export?start=0&format=jsonl").text.split(separator: "\n").compactMap {
-            let event = try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
-            return event?["id"] as? String
-        }
+        return try analyst.send("GET", "/api/v1/events/export?start=0&format=jsonl").text.split(separator: "\n")
+            .compactMap {
+                let event = try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
+                return event?["id"] as? String
+            }
     }
 
     private func samples(of name: String) throws -> Int {

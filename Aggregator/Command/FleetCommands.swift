@@ -8,7 +8,9 @@ struct Agents: ParsableCommand {
         let answer = try Session.load().json("GET", "/api/v1/agents")
         Table.printRows(
             answer["agents"],
-            columns: ["agent", "state", "lag_ms", "pending_batches", "clock_skew_ms", "version", "region", "site", "job"])
+            columns: [
+                "agent", "state", "lag_ms", "pending_batches", "clock_skew_ms", "version", "region", "site", "job",
+            ])
     }
 }
 
@@ -27,12 +29,15 @@ struct Ledger: ParsableCommand {
                 let reasons = line[state] as? [String: [String: Any]] ?? [:]
                 flat[state] =
                     reasons.isEmpty
-                    ? "0" : reasons.map { "\($0.key) \($0.value["batches"] ?? 0)/\($0.value["records"] ?? 0)" }.joined(separator: ", ")
+                    ? "0"
+                    : reasons.map { "\($0.key) \($0.value["batches"] ?? 0)/\($0.value["records"] ?? 0)" }.joined(
+                        separator: ", ")
             }
             return flat
         }
         Table.printRows(
-            lines, columns: ["agent", "epoch", "lane", "produced", "committed", "rejected", "dropped", "pending", "balanced"])
+            lines,
+            columns: ["agent", "epoch", "lane", "produced", "committed", "rejected", "dropped", "pending", "balanced"])
         print("balanced: \(answer["balanced"] ?? "unknown") (counts are batches/records)")
     }
 }

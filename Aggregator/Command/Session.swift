@@ -11,7 +11,8 @@ struct Session: Codable {
     var keyHash: String?
 
     static var path: String {
-        let home = ProcessInfo.processInfo.environment["XDG_CONFIG_HOME"]
+        let home =
+            ProcessInfo.processInfo.environment["XDG_CONFIG_HOME"]
             ?? (ProcessInfo.processInfo.environment["HOME"] ?? "/root") + "/.config"
         return home + "/stagebox/session.json"
     }

@@ -109,7 +109,9 @@ package final class Aggregator: Sendable {
                 openers: max(1, min(configuration.parallelWorkers, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))),
                 publish: { cell.link?.publish($0, $1) ?? false }, bundleVersion: { keys.bundleVersion },
                 born: { agent, tenant in
-                    do { try enrolment.noteBirth(of: agent, tenant: tenant) } catch { report("birth not noted: \(error)") }
+                    do { try enrolment.noteBirth(of: agent, tenant: tenant) } catch {
+                        report("birth not noted: \(error)")
+                    }
                 }))
         self.ingest = ingest
         let link = BrokerLink(

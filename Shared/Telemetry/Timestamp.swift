@@ -3,7 +3,9 @@ public struct Timestamp: Hashable, Comparable, Sendable {
     public var milliseconds: Int64
 
     @inlinable public init(milliseconds: Int64) { self.milliseconds = milliseconds }
-    @inlinable public init(seconds: Int64) { self.milliseconds = seconds.multipliedReportingOverflow(by: 1000).partialValue }
+    @inlinable public init(seconds: Int64) {
+        self.milliseconds = seconds.multipliedReportingOverflow(by: 1000).partialValue
+    }
 
     @inlinable public static func < (left: Timestamp, right: Timestamp) -> Bool {
         left.milliseconds < right.milliseconds

@@ -55,13 +55,17 @@ public struct ByteReader {
         guard raw <= UInt64(max) else { throw .tooLarge(String(describing: field)) }
         return Int(raw)
     }
-    @inlinable public mutating func readBytes(_ count: Int, _ field: StaticString) throws(WireError) -> UnsafeRawBufferPointer {
+    @inlinable public mutating func readBytes(_ count: Int, _ field: StaticString) throws(WireError)
+        -> UnsafeRawBufferPointer
+    {
         guard count >= 0, remaining >= count else { throw .truncated(String(describing: field)) }
         let slice = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
         advance(count)
         return slice
     }
-    @inlinable public mutating func readPrefixed(_ field: StaticString, max: Int) throws(WireError) -> UnsafeRawBufferPointer {
+    @inlinable public mutating func readPrefixed(_ field: StaticString, max: Int) throws(WireError)
+        -> UnsafeRawBufferPointer
+    {
         try readBytes(readCount(field, max: max), field)
     }
     /// UTF-8 text; ill-formed UTF-8 is invalid.

@@ -14,7 +14,6 @@ extension AgentEngine {
         do {
             if batch.sampleCount > 0 { try store(batch) }
             try storeLosses()
-            try buffer.upkeep()
         } catch {
             metrics.add("stagebox_agent_flush_failures_total")
             parts.report(.rowsNotStored(String(describing: error)))
@@ -22,6 +21,11 @@ extension AgentEngine {
         }
         reportIncidents()
         publishOwnMetrics()
+    }
+
+    /// Every second: the buffer synchronises, frees, forgets and shrinks in small steps.
+    func upkeep() {
+        do { try buffer.upkeep() } catch { parts.report(.rowsNotStored("upkeep of the buffer: \(error)")) }
     }
 
     private func store(_ batch: MetricBatch) throws {
@@ -99,7 +103,9 @@ extension AgentEngine {
         metrics.clear("stagebox_agent_ledger_records")
         for entry in buffer.ledger() {
             for (state, count) in entry.states {
-                let labels = ["epoch", entry.laneKey.epoch.description, "lane", entry.laneKey.lane.name, "state", state]
+                let labels = [
+                    "epoch", entry.laneKey.epoch.description, "lane", entry.laneKey.lane.name, "state", state,
+                ]
                 metrics.set("stagebox_agent_ledger_batches", Double(count.batches), labels: labels)
                 metrics.set("stagebox_agent_ledger_records", Double(count.records), labels: labels)
             }

@@ -1,7 +1,7 @@
 import Buffer
 import MQTT
-import Sealing
 import RuntimeSupport
+import Sealing
 import Telemetry
 import Uplink
 import WireFormat

@@ -3,10 +3,10 @@ import Collectors
 import Intake
 package import MQTT
 package import RuntimeSupport
-package import Sealing
+import Sealing
 package import Telemetry
 import Uplink
-package import WireFormat
+import WireFormat
 
 /// The agent's one owner of state: samples, seals, buffer, uplink. Its thread calls ``handle(_:)`` with what
 /// arrives and ``advance()`` when ``nextDeadlineMilliseconds`` has come; the simulation does the same in
@@ -28,7 +28,8 @@ package final class AgentEngine {
         package var report: (AgentReport) -> Void
 
         package init(
-            identity: AgentIdentity, configuration: EngineConfiguration, buffer: Buffer, transport: any MessageTransport,
+            identity: AgentIdentity, configuration: EngineConfiguration, buffer: Buffer,
+            transport: any MessageTransport,
             time: any TimeSource, seed: UInt64, clock: @escaping () -> ClockReading, metrics: OwnMetrics,
             version: String, persist: @escaping (AgentIdentity) -> Void, report: @escaping (AgentReport) -> Void
         ) {
@@ -67,7 +68,7 @@ package final class AgentEngine {
     /// What the aggregator asked for; nil: our own interval.
     var wantedFlushMilliseconds: Int64?
     var nextFlush: Int64
-    var nextStreamTick: Int64
+    var nextTick: Int64
     package private(set) var isStopping = false
     package internal(set) var isStopped = false
     var goodbyeDeadline: Int64?
@@ -95,7 +96,7 @@ package final class AgentEngine {
             runningEpoch: parts.buffer.runningEpoch, sessionCounter: try parts.buffer.nextSession(), seed: parts.seed,
             heldBundleVersion: trust.bundle.version, now: now)
         nextFlush = now + parts.configuration.flushMilliseconds
-        nextStreamTick = now
+        nextTick = now
         buffer.setLive([])
         perform(uplink.handle(.tick, now: now))
         for state in try buffer.laneStates(max: 64) where state.oldest < state.next {
@@ -107,7 +108,7 @@ package final class AgentEngine {
     var now: Int64 { Int64(time.monotonicNanoseconds / 1_000_000) }
 
     package var nextDeadlineMilliseconds: Int64 {
-        var deadline = min(nextFlush, nextStreamTick)
+        var deadline = min(nextFlush, nextTick)
         if let wanted = uplink.nextDeadline { deadline = min(deadline, wanted) }
         if let goodbyeDeadline { deadline = min(deadline, goodbyeDeadline) }
         return deadline
@@ -126,9 +127,10 @@ package final class AgentEngine {
     /// Does whatever is due.
     package func advance() {
         let now = now
-        if now >= nextStreamTick {
+        if now >= nextTick {
             tickStreams()
-            nextStreamTick = now + 1000
+            upkeep()
+            nextTick = now + 1000
         }
         if now >= nextFlush { flush() }
         perform(uplink.handle(.tick, now: now))

@@ -1,8 +1,8 @@
 import Buffer
-package import Sealing
 import RuntimeSupport
-package import Telemetry
-package import WireFormat
+import Sealing
+import Telemetry
+import WireFormat
 
 /// Seals batches under the current data key and stores them: tables and keys beside the lanes, rows in them.
 struct BatchSealer {
@@ -62,7 +62,8 @@ struct BatchSealer {
     }
 
     /// Seals a series table and puts it beside the lanes.
-    mutating func put(table hash: TableHash, body: [UInt8], seriesCount: UInt32, in buffer: Buffer) throws -> DataKeyID? {
+    mutating func put(table hash: TableHash, body: [UInt8], seriesCount: UInt32, in buffer: Buffer) throws -> DataKeyID?
+    {
         let (key, newKey) = try currentKey(in: buffer)
         let time = now()
         let content = Content(kind: .table, lane: .live, body: body, recordCount: seriesCount, first: time, last: time)

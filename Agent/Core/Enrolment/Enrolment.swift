@@ -62,7 +62,9 @@ package enum Enrolment {
 
     /// The host's name in the grammar of agent names; nil when nothing of it fits.
     private static func hostAgent() -> AgentID? {
-        let fitted = hostName().lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "-" }
+        let fitted = hostName().lowercased().map {
+            $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "-"
+        }
         return AgentID(rawValue: String(fitted.drop { "._-".contains($0) }.prefix(NameGrammar.lengthMax)))
     }
 }

@@ -1,5 +1,5 @@
 import Glibc
-package import Sealing
+import Sealing
 import WireFormat
 
 /// The identity on disk, sealed under the machine key (a systemd credential, else a 0600 file beside it).

@@ -23,7 +23,8 @@ package struct SeriesTableSet: Sendable {
     private let hash: @Sendable ([UInt8]) -> TableHash
 
     package init(
-        encode: @escaping @Sendable ([SeriesDescriptor]) throws -> [UInt8], hash: @escaping @Sendable ([UInt8]) -> TableHash
+        encode: @escaping @Sendable ([SeriesDescriptor]) throws -> [UInt8],
+        hash: @escaping @Sendable ([UInt8]) -> TableHash
     ) {
         self.encode = encode
         self.hash = hash

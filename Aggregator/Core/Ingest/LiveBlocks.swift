@@ -40,7 +40,9 @@ struct LiveBlocks {
                 let key = descriptors[Int(number)].key
                 guard LiveFeed.metricNames.contains(key.name) else { continue }
                 let samples = group.timestamps.indices.map {
-                    Sample(timestamp: Timestamp(milliseconds: group.timestamps[$0]), value: group.values[position * height + $0])
+                    Sample(
+                        timestamp: Timestamp(milliseconds: group.timestamps[$0]),
+                        value: group.values[position * height + $0])
                 }
                 series.append(LiveSeries(key: key, samples: samples))
             }

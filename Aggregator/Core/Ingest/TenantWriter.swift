@@ -117,7 +117,9 @@ final class TenantWriter: Sendable {
         for agent in now.subtracting(watched) {
             ingest.setFlushInterval(milliseconds: Self.watchedFlushMilliseconds, of: agent, now: parts.time.now)
         }
-        for agent in watched.subtracting(now) { ingest.setFlushInterval(milliseconds: 0, of: agent, now: parts.time.now) }
+        for agent in watched.subtracting(now) {
+            ingest.setFlushInterval(milliseconds: 0, of: agent, now: parts.time.now)
+        }
         watched = now
     }
 
