@@ -1,4 +1,4 @@
-package import API
+import API
 package import Access
 import Glibc
 import Ingest
@@ -7,7 +7,7 @@ import MQTT
 package import RuntimeSupport
 import Sealing
 package import Store
-package import Telemetry
+import Telemetry
 import WireFormat
 
 /// The whole central service, wired up. `run()` returns after SIGTERM or SIGINT.
