@@ -128,7 +128,8 @@ package final class Aggregator: Sendable {
             store: store, keys: keys, time: time, metrics: metrics,
             publishBundle: { link.publishRetained(Topics.keys, keys.signedBundle) }, report: report)
         dependencies = APIDependencies(
-            sources: StoreSources(store: store, directory: directory, time: time), access: access,
+            sources: StoreSources(
+                store: store, directory: directory, time: time, running: { ingest.fleet(of: $0) }), access: access,
             enrolment: enrolment, live: live, tickets: TicketOffice(), pool: BlockingPool(),
             readiness: { Readiness(problems: [link.problem].compactMap { $0 }) },
             publishManifest: { _, _ in

@@ -11,6 +11,8 @@ struct StoreSources: TenantSources {
     let store: StoreDirectory
     let directory: AgentDirectory
     let time: any TimeSource
+    /// What the tenant's writer knows this moment; nil before it runs: then what it last committed counts.
+    let running: @Sendable (TenantID) -> [FleetState]?
 
     func metrics(of tenant: TenantID) throws -> any SeriesSource { try store.tenant(tenant) }
 
@@ -35,7 +37,7 @@ struct StoreSources: TenantSources {
         }
         let pending = Dictionary(grouping: store.ledger(), by: \.agent)
             .mapValues { $0.reduce(LedgerCount()) { $0 + Self.line($1).pending } }
-        for fleet in store.fleet() {
+        for fleet in running(tenant) ?? store.fleet() {
             var summary = summaries[fleet.agent] ?? AgentSummary(agent: fleet.agent, state: .new)
             summary.state = AgentSummary.state(isOnline: fleet.isOnline, lastSeenAt: fleet.lastSeenAt, now: now)
             summary.lastSeenAt = fleet.lastSeenAt

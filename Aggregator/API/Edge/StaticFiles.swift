@@ -16,10 +16,10 @@ struct StaticFiles {
     }
     private var files: [File] = []
 
-    /// No script but our own, nothing from elsewhere, no framing.
+    /// No script but our own, nothing from elsewhere, no framing. The charts place their labels by style attributes.
     static let contentSecurityPolicy = """
-        default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-        base-uri 'none'; form-action 'none'; frame-ancestors 'none'
+        default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; \
+        connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'
         """
 
     /// - Throws: ``Problem`` when there is no page in `webRoot`.

@@ -88,7 +88,10 @@ final class IngestService: Sendable {
         }
     }
 
-    func existingWriters() -> [TenantWriter] { writers.withLock { Array($0.values) } }
+    /// The tenant's agents as its writer knows them now; nil when it has none yet or is ending.
+    func fleet(of tenant: TenantID) -> [FleetState]? {
+        writers.withLock { $0[tenant] }?.look { $0.fleet }
+    }
 
     private func openMessages() {
         var retries: [(message: Message, attempts: Int)] = []
