@@ -102,9 +102,10 @@ struct Demo: ParsableCommand {
             broker: "mqtts://127.0.0.1:\(brokerPort)")
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        FileManager.default.createFile(
+        let isWritten = FileManager.default.createFile(
             atPath: "\(folder)/access.json", contents: try encoder.encode(access),
             attributes: [.posixPermissions: 0o600])
+        guard isWritten else { throw ValidationError("cannot write \(folder)/access.json") }
         return access
     }
 

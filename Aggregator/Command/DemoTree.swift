@@ -34,7 +34,11 @@ final class DemoTree {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
         process.arguments = ["--pdeathsig", "TERM", "--", "\(Self.programs)/\(program)"] + arguments
         process.standardInput = FileHandle.nullDevice
-        if !FileManager.default.fileExists(atPath: log) { FileManager.default.createFile(atPath: log, contents: nil) }
+        if !FileManager.default.fileExists(atPath: log) {
+            guard FileManager.default.createFile(atPath: log, contents: nil) else {
+                throw ValidationError("cannot write \(log)")
+            }
+        }
         guard let handle = FileHandle(forWritingAtPath: log) else { throw ValidationError("cannot write \(log)") }
         handle.seekToEndOfFile()
         process.standardOutput = handle
