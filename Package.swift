@@ -156,6 +156,9 @@ let developmentTargets: [Target] = [
     program(
         "CodecBenchmark", "Tests/Benchmarks/Codec",
         ["WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    program(
+        "IngestBenchmark", "Tests/Benchmarks/Ingest",
+        ["AgentCore", "MQTT", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
 ]
 
 let package = Package(
