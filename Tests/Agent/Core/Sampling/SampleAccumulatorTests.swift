@@ -41,7 +41,7 @@ struct SampleAccumulatorTests {
         var accumulator = SampleAccumulator()
         func push(_ name: String, _ at: Int64, _ value: Double) {
             let isTaken = accumulator.add(
-                    SeriesKey(name: name), .gauge, Sample(timestamp: Timestamp(seconds: at), value: value))
+                SeriesKey(name: name), .gauge, Sample(timestamp: Timestamp(seconds: at), value: value))
             #expect(isTaken)
         }
         push("a", 1, 1)
@@ -74,7 +74,8 @@ struct SampleAccumulatorTests {
         var set = SeriesTableSet(
             encode: { $0.flatMap { Array($0.key.name.utf8) } },
             hash: { bytes in
-                ID256(high: ID128(high: UInt64(bytes.count), low: UInt64(bytes.first ?? 0)), low: .zero)
+                let mixed = bytes.reduce(UInt64(14_695_981_039_346_656_037)) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 }
+                return ID256(high: ID128(high: mixed, low: 0), low: .zero)
             })
         var descriptors: [SeriesDescriptor] = []
         for round in 0..<12 {
