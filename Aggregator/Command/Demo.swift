@@ -47,10 +47,11 @@ struct Demo: ParsableCommand {
         print("dashboard   \(access.url)/")
         print("token       \(access.tokens.operator)   (operator of tenant \(access.tenant))")
         print("all access  \(folder)/access.json")
-        let checker = DemoCheck(access: access, folder: folder, hasAgent: !noAgent)
+        var intakePort: Int?
         var events: SampleEvents?
         if !noAgent {
             let port = try startAgent(tree, folder, access, stop)
+            intakePort = port
             events = SampleEvents(port: port)
             events?.start()
             print("agent       sends this machine's own metrics; play events are generated: a labelled sample")
@@ -64,7 +65,7 @@ struct Demo: ParsableCommand {
         guard !stop.isRequested else { throw ValidationError("interrupted before the check") }
         events?.stop()
         try tree.checkAlive()
-        try checker.run(sent: events?.accepted ?? 0)
+        try DemoCheck(access: access, intakePort: intakePort).run(sent: events?.accepted ?? 0)
     }
 
     private static func temporaryFolder() throws -> String {

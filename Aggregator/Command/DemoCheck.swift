@@ -6,8 +6,8 @@ import RuntimeSupport
 /// Proves at the end of an unattended demonstration that everything advertised is there and adds up.
 struct DemoCheck {
     let access: DemoAccess
-    let folder: String
-    let hasAgent: Bool
+    /// The port of the agent's intake; nil without an agent.
+    let intakePort: Int?
 
     private var session: Session { Session(url: access.url, token: access.tokens.operator) }
 
@@ -32,7 +32,7 @@ struct DemoCheck {
         check("without a token nothing is told") {
             (try? Session(url: access.url, token: "").send("GET", "/api/v1/agents")) == nil
         }
-        if hasAgent {
+        if let intakePort {
             check("the agent is online") { try agentState() == "online" }
             let events = try settle(sent: sent)
             check("all \(sent) accepted play events are in the export, each once") {
@@ -50,7 +50,8 @@ struct DemoCheck {
                 try count("/api/v1/series?match[]=node_load1") == 1 && count("/api/v1/labels") > 5
                     && count("/api/v1/label/__name__/values") > 100
             }
-            check("the ledger balances and nothing was rejected or dropped") { try ledgerBalances() }
+            check("the aggregator's ledger balances and nothing was rejected or dropped") { try ledgerBalances() }
+            check("the agent's own ledger balances and agrees with it") { try ledgersAgree(intakePort) }
         }
         guard failures.isEmpty else { throw ValidationError("\(failures.count) checks failed") }
         print("everything adds up")
@@ -102,5 +103,35 @@ struct DemoCheck {
                 ["rejected", "dropped"].allSatisfy { (line[$0] as? [String: Any])?.isEmpty == true }
             }
             && lines.contains { batches($0, "committed") > 0 }
+    }
+
+    /// The agent's books first, the aggregator's after: what is committed there must lie between what the agent
+    /// knows to be committed and what it has produced by then.
+    private func ledgersAgree(_ port: Int) throws -> Bool {
+        let agent = Session(url: "http://127.0.0.1:\(port)", token: "")
+        let before = Self.agentLedger(try agent.send("GET", "/metrics").text)
+        let lanes = try session.json("GET", "/api/v1/ledger")["lanes"] as? [[String: Any]] ?? []
+        let isBalanced = before.values.allSatisfy { states in
+            states["produced"] == states.filter { $0.key != "produced" }.values.reduce(0, +)
+        }
+        guard isBalanced, before.values.contains(where: { $0["committed", default: 0] > 0 }) else { return false }
+        return before.allSatisfy { lane, states in
+            let line = lanes.first { "\($0["epoch"] ?? "")/\($0["lane"] ?? "")" == lane }
+            let committed = (line?["committed"] as? [String: Any])?["batches"] as? Int ?? 0
+            return committed >= states["committed", default: 0]
+        }
+    }
+
+    /// Batches by `epoch/lane`, then by state, from the lines `stagebox_agent_ledger_batches{…} N`.
+    private static func agentLedger(_ text: String) -> [String: [String: Int]] {
+        var ledger: [String: [String: Int]] = [:]
+        for line in text.split(whereSeparator: \.isNewline) where line.hasPrefix("stagebox_agent_ledger_batches{") {
+            let parts = line.split(separator: "\"", omittingEmptySubsequences: false)
+            guard parts.count == 7, let count = parts[6].split(separator: " ").last.flatMap({ Int($0) }) else {
+                continue
+            }
+            ledger["\(parts[1])/\(parts[3])", default: [:]][String(parts[5])] = count
+        }
+        return ledger
     }
 }

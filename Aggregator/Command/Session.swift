@@ -38,7 +38,9 @@ struct Session: Codable {
     }
 
     /// - Throws: `CommandFailure` for any status outside 200…299, with the server's explanation.
-    func send(_ method: String, _ path: String, json: [String: Any]? = nil) throws -> HTTPExchange.Answer {
+    func send(_ method: String, _ path: String, json: [String: Any]? = nil, body raw: [UInt8] = []) throws
+        -> HTTPExchange.Answer
+    {
         let address = try HTTPExchange.Address(url)
         var hash: ID256?
         if address.isTLS {
@@ -50,7 +52,7 @@ struct Session: Codable {
             throw ValidationError("plain http is for this machine only, not for \(address.host): use https")
         }
         var headers = [("Authorization", "Bearer \(token)")]
-        var body: [UInt8] = []
+        var body = raw
         if let json {
             body = Array(try JSONSerialization.data(withJSONObject: json))
             headers.append(("Content-Type", "application/json"))
