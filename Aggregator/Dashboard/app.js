@@ -202,7 +202,7 @@ function fleetRow(row, agent) {
   put(row.cells[4], count(agent.pending_batches));
   const skew = agent.clock_skew_ms;
   put(row.cells[5], skew === null ? '–' : `${skew > 0 ? '+' : skew < 0 ? '−' : ''}${duration(Math.abs(skew))}${agent.clock_synchronized ? '' : ' ⚠'}`,
-    Math.abs(skew ?? 0) > 5000 || !agent.clock_synchronized ? 'n warn' : 'n');
+    skew !== null && (Math.abs(skew) > 5000 || !agent.clock_synchronized) ? 'n warn' : 'n');
   row.cells[5].title = agent.clock_synchronized ? 'clock synchronised' : 'clock not synchronised';
   put(row.cells[6], agent.version || '–');
   put(row.cells[7], [agent.region, agent.site].filter(Boolean).join(' / ') || '–');
@@ -511,8 +511,8 @@ class Chart {
     this.graph = new globalThis.Dygraph(this.plot, rows, {
       ...colours(spec.lines.length), labels: ['time', ...spec.lines], legend: 'never', dateWindow: window, valueRange: [0, top],
       stackedGraph: spec.stacked ?? false, fillGraph: true, fillAlpha: spec.stacked ? 0.35 : 0.12, strokeWidth: 1.6,
-      drawGapEdgePoints: true, connectSeparatedPoints: false, interactionModel: {}, highlightCircleSize: 3,
-      axes: { y: { axisLabelFormatter: format, axisLabelWidth: 62, pixelsPerLabel: 34 }, x: { pixelsPerLabel: 70, axisLabelFormatter: clock } },
+      drawGapEdgePoints: true, labelsKMG2: spec.unit === 'bytes', connectSeparatedPoints: false, interactionModel: {}, highlightCircleSize: 3,
+      axes: { y: { axisLabelFormatter: format, axisLabelWidth: 70, pixelsPerLabel: 34 }, x: { pixelsPerLabel: 70, axisLabelFormatter: clock } },
     });
   }
 
@@ -582,7 +582,7 @@ function scaled(value, base, units) {
 function bytes(value) { return scaled(value, 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB']); }
 function count(value) { return Number(value).toLocaleString('en'); }
 function show(value, unit) {
-  if (unit === 'percent') return `${value.toFixed(value < 10 ? 1 : 0)} %`;
+  if (unit === 'percent') return `${value.toFixed(value > 0 && value < 10 ? 1 : 0)} %`;
   if (unit === 'bytes') return bytes(value);
   if (unit === 'bits/s') return scaled(value, 1000, ['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s']);
   return Number.isInteger(value) ? count(value) : value.toFixed(1);
