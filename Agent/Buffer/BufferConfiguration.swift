@@ -54,7 +54,8 @@ package enum BufferLimits {
     package static let auxiliaryBytesMax: Int64 = 8 << 20
     package static let auxiliaryCountMax = 4096
     package static let tablesPerRowMax = 64
-    package static let valueBytesMax = 64 * 1024
+    /// Three manifests at their largest: committed for group and agent, and one on its way.
+    package static let valueBytesMax = 160 * 1024
     package static let valueCountMax = 128
     /// Files up to this size are checked page by page when they are opened (tens of milliseconds).
     package static let checkedBytesMax: Int64 = 16 << 20

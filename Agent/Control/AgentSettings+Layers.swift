@@ -1,5 +1,7 @@
 /// Where settings come from; each later one overrides key by key.
 package struct SettingsLayers: Sendable {
+    /// What the others override: the defaults, or what the node already runs with.
+    package var base = AgentSettings()
     package var file: SettingsDocument?
     package var environment: [String: String]
     /// Bodies of the manifests, group scope before agent scope.
@@ -9,9 +11,11 @@ package struct SettingsLayers: Sendable {
     package var knownCollectors: Set<String>
 
     package init(
-        file: SettingsDocument? = nil, environment: [String: String] = [:], manifests: [SettingsDocument] = [],
+        base: AgentSettings = AgentSettings(), file: SettingsDocument? = nil, environment: [String: String] = [:],
+        manifests: [SettingsDocument] = [],
         guardLimits: GuardLimits = GuardLimits(), knownCollectors: Set<String> = []
     ) {
+        self.base = base
         self.file = file
         self.environment = environment
         self.manifests = manifests
@@ -24,7 +28,7 @@ extension AgentSettings {
     /// Defaults, then the file, the environment, and manifests as far as the guard limits let them.
     /// - Throws: the first setting that cannot be used, with its place.
     package init(_ layers: SettingsLayers) throws(SettingsError) {
-        self.init()
+        self = layers.base
         if let file = layers.file { try apply(file, layers) }
         try applyEnvironment(layers)
         guard !layers.manifests.isEmpty else { return }

@@ -39,6 +39,12 @@ package final class AgentProgram {
         return { _ = mailbox.push(.stop) }
     }
 
+    /// From any thread: SIGHUP.
+    package var reload: @Sendable () -> Void {
+        let mailbox = mailbox
+        return { _ = mailbox.push(.reload) }
+    }
+
     package enum Failure: Error, CustomStringConvertible {
         case notEnrolled(String)
         package var description: String {
@@ -54,12 +60,12 @@ package final class AgentProgram {
     package func run(onRunning: (_ intakePort: Int) -> Void, heartbeat: () -> Void) throws {
         let identityFile = try IdentityFile(configuration)
         guard let identity = try identityFile.read() else { throw Failure.notEnrolled(configuration.identityPath) }
-        let engine = try makeEngine(identity, identityFile)
-        let intake = try startIntake(identity)
         let runner = CollectorRunner(
             collectors: DefaultCollectors.make(
                 roots: CollectorRoots(proc: configuration.procRoot, sys: configuration.sysRoot)), time: time,
             deliver: { [mailbox] in mailbox.push(.scrape($0)) })
+        let engine = try makeEngine(identity, identityFile, CollectorControl(runner: runner))
+        let intake = try startIntake(identity)
         runner.start()
         onRunning(intake.port)
         while !engine.isStopped {
@@ -74,7 +80,9 @@ package final class AgentProgram {
         mailbox.close()
     }
 
-    private func makeEngine(_ identity: AgentIdentity, _ file: IdentityFile) throws -> AgentEngine {
+    private func makeEngine(
+        _ identity: AgentIdentity, _ file: IdentityFile, _ collectors: CollectorControl
+    ) throws -> AgentEngine {
         let buffer = try Buffer(
             path: configuration.bufferPath,
             configuration: BufferConfiguration(
@@ -89,17 +97,28 @@ package final class AgentProgram {
         var generator = SecureGenerator()
         let clock = Clock(procRoot: configuration.procRoot)
         let report = report
+        var engineConfiguration = EngineConfiguration()
+        engineConfiguration.settings = configuration.settings
         return try AgentEngine(
             AgentEngine.Parts(
                 identity: identity,
-                configuration: EngineConfiguration(flushMilliseconds: configuration.flushMilliseconds), buffer: buffer,
+                configuration: engineConfiguration, buffer: buffer,
                 transport: transport, time: time, seed: generator.next(), clock: { clock.reading() }, metrics: metrics,
                 version: Self.version,
                 persist: { identity in
                     do { try file.write(identity) } catch {
                         report(.uplink("the identity could not be kept: \(error)"))
                     }
-                }, report: { report($0) }))
+                }, report: { report($0) }, control: hooks(collectors)))
+    }
+
+    private func hooks(_ collectors: CollectorControl) -> ControlHooks {
+        let configuration = configuration
+        return ControlHooks(
+            reload: {
+                let fresh = try configuration.reload?() ?? configuration
+                return ControlHooks.NodeSettings(settings: fresh.settings, guardLimits: fresh.guardLimits)
+            }, apply: { collectors.apply($0) }, ownUse: { OwnUse.now() }, collectors: collectors.names)
     }
 
     private func startIntake(_ identity: AgentIdentity) throws -> IntakeServer {

@@ -10,9 +10,9 @@ enum AgentService {
         let program = AgentProgram.make(configuration: configuration) { report in
             Log.write(report)
         }
-        let stop = program.stop
+        let (stop, reload) = (program.stop, program.reload)
         let signals = SignalThread(handling: [SIGTERM, SIGINT, SIGHUP]) { number in
-            if number != SIGHUP { stop() }
+            if number == SIGHUP { reload() } else { stop() }
         }
         signals.start()
         let watchdog = ServiceManager.watchdogMilliseconds

@@ -41,6 +41,7 @@ enum Log {
         case .rowsNotStored(let reason): ("buffer", reason)
         case .acknowledgementRefused(let reason): ("message refused", reason)
         case .uplink(let what): ("uplink", what)
+        case .control(let what): ("configuration", what)
         }
     }
 }

@@ -1,4 +1,5 @@
 import Buffer
+import Control
 import MQTT
 import RuntimeSupport
 import Sealing
@@ -14,15 +15,18 @@ extension AgentEngine {
         case .connected(let limits):
             tickets.removeAll()
             parts.report(.connected)
+            tellControl(.connected)
             tell(
                 .connected(
                     receiveMaximum: limits.receiveMaximum, maximumPacketSizeBytes: limits.maximumPacketSizeBytes))
         case .connectFailed(let failure):
             parts.report(.disconnected(failure.message))
+            tellControl(.disconnected)
             tell(.connectFailed)
         case .disconnected(let failure):
             tickets.removeAll()
             if failure.kind != .requested { parts.report(.disconnected(failure.message)) }
+            tellControl(.disconnected)
             tell(.disconnected)
             if isStopping { finish() }
         case .published(let token):
@@ -48,12 +52,14 @@ extension AgentEngine {
                     parts.persist(identity)
                 }
                 tell(.bundleHeld(version: trust.bundle.version))
-            case .configuration, .groupConfiguration, .command:
+            case .configuration: try configure(payload)
+            case .groupConfiguration, .command:
                 metrics.add("stagebox_agent_messages_refused_total", 1, "reason", "unsupported")
             case nil: metrics.add("stagebox_agent_messages_refused_total", 1, "reason", "topic")
             }
         } catch {
             metrics.add("stagebox_agent_messages_refused_total", 1, "reason", "not-authentic")
+            if topic == topics.configuration { tellControl(.unverified(reason: "\(error)")) }
             parts.report(.acknowledgementRefused("\(topic): \(error)"))
         }
     }
@@ -69,6 +75,7 @@ extension AgentEngine {
         }
         if isFresh { settle(acknowledgement) }
         perform(actions)
+        if isFresh { tellControl(.acknowledged) }
     }
 
     private func settle(_ acknowledgement: Acknowledgement) {
@@ -116,7 +123,9 @@ extension AgentEngine {
                 return .publishFailed(ticket: ticket, .missing)
             }
             return publish(ticket, topics.up(.batch(.live)), payload)
-        case .publishResult(let ticket, _): return .publishFailed(ticket: ticket, .missing)
+        case .publishResult(let ticket, let number):
+            guard let payload = results[number] else { return .publishFailed(ticket: ticket, .missing) }
+            return publish(ticket, topics.up(.result), payload)
         case .fetch(let fetch): return self.fetch(fetch)
         case .settle, .park: break  // done whole, in `settle`
         case .lose(let batch, let reason):
@@ -128,7 +137,8 @@ extension AgentEngine {
         case .flushEvery(let milliseconds):
             wantedFlushMilliseconds = milliseconds.map(Int64.init)
             nextFlush = min(nextFlush, now + flushMilliseconds)
-        case .aggregatorTime, .desiredConfiguration, .desiredBundle: break
+        case .desiredConfiguration(let version): control.desiredVersion = version
+        case .aggregatorTime, .desiredBundle: break
         case .report(let report):
             metrics.add("stagebox_agent_uplink_reports_total")
             parts.report(.uplink(String(describing: report)))
@@ -142,9 +152,11 @@ extension AgentEngine {
         } catch {
             parts.report(.rowsNotStored("the session counter could not be kept: \(error)"))
         }
+        let brokerHost = settings.brokerHost ?? identity.brokerHost
+        let brokerPort = settings.brokerPort ?? identity.brokerPort
         let will = ConnectionState(isOnline: false, sessionCounter: sessionCounter)
         let options = TransportOptions(
-            host: identity.brokerHost, port: identity.brokerPort,
+            host: brokerHost, port: brokerPort,
             tls: identity.isBrokerTLS
                 ? TransportOptions.TLS(certificateAuthorityPEM: identity.certificateAuthority) : nil,
             clientID: "sbx-" + buffer.runningEpoch.description, user: "\(identity.tenant)/\(identity.agent)",
@@ -153,7 +165,7 @@ extension AgentEngine {
             try parts.transport.connect(options)
             return nil
         } catch {
-            parts.report(.disconnected("cannot connect to \(identity.brokerHost):\(identity.brokerPort): \(error)"))
+            parts.report(.disconnected("cannot connect to \(brokerHost):\(brokerPort): \(error)"))
             return .connectFailed
         }
     }
@@ -189,7 +201,10 @@ extension AgentEngine {
         let birth = Birth(
             sessionCounter: sessionCounter, runningEpoch: buffer.runningEpoch,
             lanes: (try? buffer.laneStates(max: 64)) ?? [],  // unreadable: the next birth tells
-            agentVersion: parts.version, clock: parts.clock(), time: time.now, keyBundleVersion: trust.bundle.version,
+            agentVersion: parts.version, clock: parts.clock(), time: time.now,
+            runningConfigurationVersion: control.state.runningVersion(.agent),
+            attemptedConfigurationVersion: control.state.lastAttempted[.agent] ?? 0,
+            keyBundleVersion: trust.bundle.version,
             challenge: challenge, bufferBytes: UInt64(max(0, buffer.fileBytes)))
         return SignedRecord.sign(.birth, tenant: topics.tenant, agent: topics.agent, record: birth, with: signingKey)
     }

@@ -1,5 +1,6 @@
 package import Buffer
 import Collectors
+import Control
 import Intake
 package import MQTT
 package import RuntimeSupport
@@ -26,12 +27,14 @@ package final class AgentEngine {
         /// Keeps a changed identity (a newer key bundle).
         package var persist: (AgentIdentity) -> Void
         package var report: (AgentReport) -> Void
+        package var control: ControlHooks
 
         package init(
             identity: AgentIdentity, configuration: EngineConfiguration, buffer: Buffer,
             transport: any MessageTransport,
             time: any TimeSource, seed: UInt64, clock: @escaping () -> ClockReading, metrics: OwnMetrics,
-            version: String, persist: @escaping (AgentIdentity) -> Void, report: @escaping (AgentReport) -> Void
+            version: String, persist: @escaping (AgentIdentity) -> Void, report: @escaping (AgentReport) -> Void,
+            control: ControlHooks = ControlHooks()
         ) {
             self.identity = identity
             self.configuration = configuration
@@ -44,6 +47,7 @@ package final class AgentEngine {
             self.version = version
             self.persist = persist
             self.report = report
+            self.control = control
         }
     }
 
@@ -53,10 +57,17 @@ package final class AgentEngine {
     let metrics: OwnMetrics
     let topics: AgentTopics
     let signingKey: SigningKey
+    let boxKey: BoxKeyPair
     var identity: AgentIdentity
     var trust: AgentTrust
     var sealer: BatchSealer
     var uplink: UplinkStateMachine
+    var control: ControlStateMachine
+    /// What manifests and the node's own settings came to.
+    var settings: AgentSettings
+    var guardLimits = GuardLimits()
+    var results = ResultOutbox()
+    var ownUse = OwnUseWatch()
     var accumulator = SampleAccumulator()
     var tables = SeriesTableSet(encode: { try SeriesTable.encode($0) }, hash: { Hash.blake2b256($0) })
     let encoder = MetricBlockEncoder()
@@ -83,6 +94,10 @@ package final class AgentEngine {
         configuration = parts.configuration
         trust = try AgentTrust(parts.identity)
         signingKey = try SigningKey(seed: parts.identity.signingSeed)
+        boxKey = try BoxKeyPair(secretBytes: parts.identity.boxSecret)
+        settings = parts.configuration.settings
+        let (kept, problem) = Self.keptControlState(in: parts.buffer)
+        control = ControlStateMachine(state: kept, agentVersion: parts.version)
         topics = AgentTopics(tenant: parts.identity.tenant, agent: parts.identity.agent)
         let keys = AgentKeys(
             tenant: parts.identity.tenant, agent: parts.identity.agent, epoch: parts.buffer.runningEpoch,
@@ -94,10 +109,12 @@ package final class AgentEngine {
         let now = Int64(parts.time.monotonicNanoseconds / 1_000_000)
         uplink = UplinkStateMachine(
             runningEpoch: parts.buffer.runningEpoch, sessionCounter: try parts.buffer.nextSession(), seed: parts.seed,
-            heldBundleVersion: trust.bundle.version, now: now)
+            heldBundleVersion: trust.bundle.version, receivedConfigurationVersion: kept.highest[.agent] ?? 0, now: now)
         nextFlush = now + parts.configuration.flushMilliseconds
         nextTick = now
         buffer.setLive([])
+        if let problem { parts.report(.control(problem)) }
+        resumeControl()
         perform(uplink.handle(.tick, now: now))
         for state in try buffer.laneStates(max: 64) where state.oldest < state.next {
             tell(.stored(state.laneKey, next: state.next))
@@ -110,6 +127,7 @@ package final class AgentEngine {
     package var nextDeadlineMilliseconds: Int64 {
         var deadline = min(nextFlush, nextTick)
         if let wanted = uplink.nextDeadline { deadline = min(deadline, wanted) }
+        if let wanted = control.nextDeadline { deadline = min(deadline, wanted) }
         if let goodbyeDeadline { deadline = min(deadline, goodbyeDeadline) }
         return deadline
     }
@@ -119,7 +137,7 @@ package final class AgentEngine {
         case .scrape(let scrape): add(scrape)
         case .submission(let submission): accept(submission)
         case .transport(let event): transportEvent(event)
-        case .reload: break
+        case .reload: reloadSettings()
         case .stop: beginStop()
         }
     }
@@ -130,17 +148,20 @@ package final class AgentEngine {
         if now >= nextTick {
             tickStreams()
             upkeep()
+            watchOwnUse(now)
             nextTick = now + 1000
         }
         if now >= nextFlush { flush() }
         perform(uplink.handle(.tick, now: now))
+        if let due = control.nextDeadline, now >= due { tellControl(.tick) }
         if let goodbyeDeadline, now >= goodbyeDeadline { finish() }
     }
 
     func tell(_ event: UplinkEvent) { perform(uplink.handle(event, now: now)) }
 
     var flushMilliseconds: Int64 {
-        min(wantedFlushMilliseconds ?? configuration.flushMilliseconds, configuration.flushMilliseconds)
+        guard let wanted = wantedFlushMilliseconds else { return configuration.flushMilliseconds }
+        return min(max(wanted, guardLimits.flushIntervalMillisecondsMin), configuration.flushMilliseconds)
     }
 
     private func add(_ scrape: Scrape) {
@@ -180,4 +201,5 @@ package enum AgentReport: Sendable, Equatable {
     case rowsNotStored(String)
     case acknowledgementRefused(String)
     case uplink(String)
+    case control(String)
 }

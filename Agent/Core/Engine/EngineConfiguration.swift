@@ -1,3 +1,5 @@
+package import Control
+
 /// What the engine needs to know of the configuration; every value can change while it runs.
 package struct EngineConfiguration: Sendable, Equatable {
     /// How often samples become a batch when the aggregator wants nothing else, 200...60 000 ms.
@@ -5,8 +7,15 @@ package struct EngineConfiguration: Sendable, Equatable {
     /// How often counters of our own become samples.
     package var ownMetricsMilliseconds: Int64
 
+    /// What the node itself was set to: files, environment and flags, before any manifest.
+    package var settings: AgentSettings {
+        didSet { flushMilliseconds = settings.flushIntervalMilliseconds }
+    }
+
     package init(flushMilliseconds: Int64 = 10_000, ownMetricsMilliseconds: Int64 = 10_000) {
         self.flushMilliseconds = flushMilliseconds
         self.ownMetricsMilliseconds = ownMetricsMilliseconds
+        settings = AgentSettings()
+        settings.flushIntervalMilliseconds = flushMilliseconds
     }
 }

@@ -25,6 +25,16 @@ package struct AgentTrust: Sendable {
         do { return try Acknowledgement(decoding: body) } catch { throw .malformed(error) }
     }
 
+    /// A manifest for this agent, as published: sealed to its own box key around the signed record.
+    /// - Returns: the manifest and the hash of its signed record.
+    package func manifest(_ payload: [UInt8], box: BoxKeyPair) throws(SealingError) -> (Manifest, ID256) {
+        let record = try box.open(payload)
+        let manifest = try SignedRecord.open(
+            record, as: Manifest.self, .manifest, tenant: tenant, agent: agent, keys: roles[.manifest])
+        guard manifest.scope == .agent(agent) else { throw .notAuthentic }
+        return (manifest, Hash.blake2b256(record))
+    }
+
     /// Takes a published bundle, with the role list that it carries, if both are authentic and newer.
     /// - Returns: whether it replaced the one held.
     package mutating func adopt(bundle payload: [UInt8]) throws(SealingError) -> Bool {

@@ -1,0 +1,181 @@
+import Buffer
+import Control
+import MQTT
+import RuntimeSupport
+import Sealing
+import Telemetry
+import Uplink
+import WireFormat
+
+/// Manifests: from the message that brings one to the report of what became of it.
+extension AgentEngine {
+    private static let stateKey = "control"
+
+    /// What a manifest may change while this release runs; the rest is refused with its line.
+    static let remoteKeys: Set<String> = [
+        "flush-interval", "collection-interval", "broker.host", "broker.port",
+    ]
+
+    /// - Returns: a fresh state and why, if the one kept cannot be read.
+    static func keptControlState(in buffer: Buffer) -> (ControlState, problem: String?) {
+        do {
+            guard let bytes = try buffer.value(stateKey) else { return (ControlState(), nil) }
+            return (try ControlState(decoding: bytes), nil)
+        } catch {
+            return (ControlState(), "the configuration kept cannot be read, the node's own settings apply: \(error)")
+        }
+    }
+
+    /// A manifest as it came from the broker.
+    /// - Throws: ``SealingError`` when it is not for this agent or nobody entitled signed it.
+    func configure(_ payload: [UInt8]) throws {
+        let (manifest, hash) = try trust.manifest(payload, box: boxKey)
+        tell(.configurationReceived(version: manifest.version))
+        tellControl(.verified(VerifiedManifest(manifest, hash: hash)))
+    }
+
+    func tellControl(_ event: ControlStateMachine.Event) {
+        performControl(control.handle(event, now: now, time: time.now))
+    }
+
+    /// What a crash or power cut interrupted goes on or is taken back, and what is committed takes effect again.
+    func resumeControl() {
+        readNodeSettings()
+        performControl(control.resume(now: now, time: time.now))
+        runWithCurrentSettings()
+    }
+
+    /// The node's settings were read anew; what manifests say stays on top of them.
+    func reloadSettings() {
+        readNodeSettings()
+        runWithCurrentSettings()
+    }
+
+    private func readNodeSettings() {
+        do {
+            if let fresh = try parts.control.reload() {
+                configuration.settings = fresh.settings
+                guardLimits = fresh.guardLimits
+            }
+        } catch {
+            parts.report(.control("the node's settings are as before: \(error)"))
+        }
+    }
+
+    private func runWithCurrentSettings() {
+        let attempt = control.state.attempt
+        if let problem = bringIntoEffect(control.state.running) {
+            parts.report(.control(problem))
+            bringIntoEffect([])
+            if let attempt, attempt.step == .baking {
+                tellControl(.applied(version: attempt.manifest.version, error: problem))
+            }
+        }
+    }
+
+    private func performControl(_ actions: [ControlStateMachine.Action]) {
+        var isKept = true
+        for action in actions {
+            switch action {
+            case .persist(let state):
+                do { try buffer.setValue(Self.stateKey, state.encoded()) } catch {
+                    // Nothing new takes effect that a power cut would forget; its step runs into its deadline.
+                    isKept = false
+                    parts.report(.control("the state of the configuration could not be kept: \(error)"))
+                }
+            case .validate(let manifests, let version):
+                guard isKept else { continue }
+                tellControl(.validated(version: version, error: objection(to: manifests)))
+            case .apply(let manifests, let version):
+                guard isKept else { continue }
+                tellControl(.applied(version: version, error: bringIntoEffect(manifests)))
+            case .revert(let manifests):
+                if let problem = bringIntoEffect(manifests) {
+                    parts.report(.control("what ran before does not any more: \(problem)"))
+                    bringIntoEffect([])
+                }
+                reconnect()
+            case .reconnect: reconnect()
+            case .report(let report): publish(report)
+            }
+        }
+    }
+
+    /// A connection made under the new settings is what shows that they leave the link working.
+    private func reconnect() {
+        ownUse.begin(parts.control.ownUse(), now: now)
+        parts.transport.disconnect()
+    }
+
+    private func layered(_ manifests: [VerifiedManifest]) throws(SettingsError) -> AgentSettings {
+        var documents: [SettingsDocument] = []
+        for manifest in manifests { documents.append(try SettingsDocument(manifest.body, source: manifest.name)) }
+        return try AgentSettings(
+            SettingsLayers(
+                base: configuration.settings, manifests: documents, guardLimits: guardLimits,
+                knownCollectors: parts.control.collectors))
+    }
+
+    /// - Returns: what is wrong with these bodies, with line and key; nil if they can be applied.
+    private func objection(to manifests: [VerifiedManifest]) -> String? {
+        do {
+            for manifest in manifests {
+                let document = try SettingsDocument(manifest.body, source: manifest.name)
+                for key in document.keys
+                where !Self.remoteKeys.contains(key) && !key.hasPrefix(AgentSettings.collectorSection) {
+                    guard AgentSettings.keys.contains(where: { $0.name == key }) else { continue }  // the layers explain it better
+                    return "\(manifest.name):\(document.entries[key]?.line ?? 0): \(key): cannot be changed by a "
+                        + "manifest in this release; set it in the node's own file"
+                }
+            }
+            _ = try layered(manifests)
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    /// - Returns: why they are not in effect; nil if they are.
+    @discardableResult
+    private func bringIntoEffect(_ manifests: [VerifiedManifest]) -> String? {
+        let wanted: AgentSettings
+        do { wanted = try layered(manifests) } catch { return "\(error)" }
+        if let problem = parts.control.apply(wanted) { return problem }
+        settings = wanted
+        configuration.flushMilliseconds = wanted.flushIntervalMilliseconds
+        nextFlush = min(nextFlush, now + flushMilliseconds)
+        return nil
+    }
+
+    private func publish(_ report: ManifestReport) {
+        let detail = report.error.isEmpty ? "" : ": \(report.error)"
+        parts.report(.control("manifest \(report.attemptedVersion) \(report.step)\(detail)"))
+        metrics.add("stagebox_agent_manifest_steps_total", 1, "step", "\(report.step)")
+        let payload = SignedRecord.sign(
+            .result, tenant: topics.tenant, agent: topics.agent, record: report, with: signingKey)
+        tell(.resultReady(results.add(payload)))
+    }
+
+    /// While a manifest bakes, what the agent itself uses must stay within its budget.
+    func watchOwnUse(_ now: Int64) {
+        guard control.state.attempt?.step == .baking else { return }
+        guard let verdict = ownUse.judge(parts.control.ownUse(), now: now) else { return }
+        tellControl(.budget(exceeded: verdict.exceeded))
+    }
+}
+
+/// Signed results that wait for the broker; the newest ``countMax``.
+struct ResultOutbox {
+    static let countMax = 32
+    private var payloads: [UInt64: [UInt8]] = [:]
+    private var next: UInt64 = 1
+
+    subscript(number: UInt64) -> [UInt8]? { payloads[number] }
+
+    mutating func add(_ payload: [UInt8]) -> UInt64 {
+        defer { next += 1 }
+        payloads[next] = payload
+        if next > UInt64(Self.countMax) { payloads[next - UInt64(Self.countMax)] = nil }
+        return next
+    }
+}
