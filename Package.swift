@@ -147,7 +147,8 @@ let testTargets: [Target] = [
             "RuntimeSupport", "TestSupport",
         ]),
     tests(
-        "Tests/SmokeTests", name: "SmokeTests", ["TestSupport", "MQTT", "Telemetry", "RuntimeSupport", "Collectors"]),
+        "Tests/SmokeTests", name: "SmokeTests",
+        ["TestSupport", "MQTT", "Telemetry", "RuntimeSupport", "Collectors", "Access"]),
 ]
 
 /// Benchmarks and fuzz targets, with `STAGEBOX_DEV=1` only.
