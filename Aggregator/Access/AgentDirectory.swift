@@ -31,6 +31,9 @@ package final class AgentDirectory: Sendable {
         return certificate
     }
 
+    /// Of every tenant, in no order.
+    package var certificatesOfAll: [Certificate] { certificates.withLock { $0.values.map(\.certificate) } }
+
     package func certificates(of tenant: TenantID) -> [IssuedCertificate] {
         certificates.withLock { $0.values.filter { $0.certificate.tenant == tenant } }
             .sorted { $0.certificate.agent < $1.certificate.agent }

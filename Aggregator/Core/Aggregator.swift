@@ -20,6 +20,7 @@ package final class Aggregator: Sendable {
     package let metrics: OwnMetrics
     private let child: BrokerChild
     private let link: BrokerLink
+    private let manifests: ManifestOffice
     private let ingest: IngestService
     private let maintenance: Maintenance
     private let dependencies: APIDependencies
@@ -98,6 +99,7 @@ package final class Aggregator: Sendable {
 
         let live = LiveFeed()
         let cell = LinkCell()
+        let office = OfficeCell()
         let ingest = IngestService(
             IngestService.Parts(
                 store: store,
@@ -112,6 +114,15 @@ package final class Aggregator: Sendable {
                     do { try enrolment.noteBirth(of: agent, tenant: tenant) } catch {
                         report("birth not noted: \(error)")
                     }
+                    office.office?.announce(agent, tenant)
+                },
+                configured: { agent, tenant, answer in
+                    logger.info(
+                        "manifest \(answer.attemptedVersion) \(answer.step)",
+                        metadata: [
+                            "agent": "\(tenant)/\(agent)", "running": "\(answer.runningVersion)",
+                            "error": "\(answer.error)",
+                        ])
                 }))
         self.ingest = ingest
         let link = BrokerLink(
@@ -124,6 +135,16 @@ package final class Aggregator: Sendable {
             receive: { ingest.receive(topic: $0, payload: $1) })
         self.link = link
         cell.set(link)
+        let manifests = ManifestOffice(
+            files: ManifestFiles(dataDirectory: root), keys: keys, directory: directory, time: time,
+            publishRetained: { link.publishRetained($0, $1) },
+            desire: { version, agent, tenant in
+                do { try ingest.writer(of: tenant).setDesiredConfiguration(version, of: agent) } catch {
+                    report("\(tenant)/\(agent) is not told of manifest \(version): \(error)")
+                }
+            }, report: report)
+        self.manifests = manifests
+        office.set(manifests)
         maintenance = Maintenance(
             store: store, keys: keys, time: time, metrics: metrics,
             publishBundle: { link.publishRetained(Topics.keys, keys.signedBundle) }, report: report)
@@ -132,9 +153,7 @@ package final class Aggregator: Sendable {
                 store: store, directory: directory, time: time, running: { ingest.fleet(of: $0) }), access: access,
             enrolment: enrolment, live: live, tickets: TicketOffice(), pool: BlockingPool(),
             readiness: { Readiness(problems: [link.problem].compactMap { $0 }) },
-            publishManifest: { _, _ in
-                throw AccessError(.refused, "configuration manifests are not supported by this release")
-            })
+            publishManifest: { try manifests.publish($0, of: $1) })
         api = APIConfiguration(
             host: configuration.httpHost, port: configuration.httpPort,
             tls: configuration.isHTTPTLS ? (certificates.certificatePath, certificates.keyPath) : nil,
@@ -157,6 +176,7 @@ package final class Aggregator: Sendable {
         try child.start()
         try ingest.start()
         link.publishRetained(Topics.keys, keys.signedBundle)
+        manifests.publishAll()
         link.start()
         let maintenanceThread = maintenance.start()
         let server = try APIServer(

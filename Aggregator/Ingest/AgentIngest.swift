@@ -23,6 +23,8 @@ final class AgentIngest {
     var wantedTables = RequestThrottle<TableHash>()
     var wantedKeys = RequestThrottle<DataKeyID>()
     var desiredConfigurationVersion: UInt64 = 0
+    /// When the newest manifest report was made.
+    var lastReportAt = Timestamp.distantPast
     var flushIntervalMilliseconds: UInt32 = 0
 
     // Births.

@@ -32,11 +32,22 @@ extension TenantIngest {
             receive(birth, agent, now)
         case .state(let state):
             receive(state, agent, now)
-        case .result:
+        case .result(let body):
             seen(agent, now)
+            if let report = try? ManifestReport(decoding: body) { receive(report, agent) }
         case .rejected(let rejected):
             receive(rejected, agent, now)
         }
+    }
+
+    /// Between two births a report tells what the agent runs. An older one, replayed, changes nothing.
+    private func receive(_ report: ManifestReport, _ agent: AgentIngest) {
+        guard let birth = agent.fleet.birth, report.at >= max(birth.time, agent.lastReportAt) else { return }
+        agent.lastReportAt = report.at
+        agent.fleet.birth?.runningConfigurationVersion = report.runningVersion
+        agent.fleet.birth?.attemptedConfigurationVersion = report.attemptedVersion
+        agent.isFleetDirty = true
+        dirty.insert(agent.fleet.agent)
     }
 
     private func agent(_ id: AgentID, _ now: Timestamp) -> AgentIngest? {

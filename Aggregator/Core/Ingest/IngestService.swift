@@ -30,6 +30,8 @@ final class IngestService: Sendable {
         var publish: @Sendable (_ topic: String, _ payload: [UInt8]) -> Bool
         var bundleVersion: @Sendable () -> UInt64
         var born: @Sendable (AgentID, TenantID) -> Void
+        /// How far an agent came with a manifest.
+        var configured: @Sendable (AgentID, TenantID, ManifestReport) -> Void
     }
 
     static let queueItemsPerTenant = 16_384

@@ -90,10 +90,20 @@ final class TenantWriter: Sendable {
         case .message(let message):
             if case .birth = message.content { parts.born(message.agent, tenant) }
             ingest.receive(message, now: parts.time.now)
+            if case .result(let body) = message.content { note(body, of: message.agent) }
         case .desiredConfiguration(let version, let agent):
             ingest.setDesiredConfiguration(version, of: agent, now: parts.time.now)
         case .look(let body): body(ingest)
         }
+    }
+
+    private func note(_ body: [UInt8], of agent: AgentID) {
+        guard let report = try? ManifestReport(decoding: body) else {
+            parts.metrics.add("stagebox_ingest_results_total", 1, "step", "malformed")
+            return
+        }
+        parts.metrics.add("stagebox_ingest_results_total", 1, "step", "\(report.step)")
+        parts.configured(agent, tenant, report)
     }
 
     private func commit(_ ingest: TenantIngest, _ live: inout LiveBlocks) {
