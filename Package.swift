@@ -159,7 +159,9 @@ let developmentTargets: [Target] = [
         ["WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),
     program(
         "IngestBenchmark", "Tests/Benchmarks/Ingest",
-        ["AgentCore", "MQTT", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
+        [
+            "AgentCore", "Uplink", "MQTT", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport",
+        ]),
 ]
 
 let package = Package(
