@@ -68,10 +68,12 @@ final class EventLoader: Sendable {
     private func run() {
         var generator = SeededGenerator(seed: seed)
         var number = 0
+        // Alike in every request but unlike each other: each row is compressed and sealed by itself.
+        let rests = (0..<shape.eventsPerRequest).map { _ in Self.rest(padding: shape.padding, &generator) }
         while !state.withLock({ $0.isStopping }) {
             let ids = (0..<shape.eventsPerRequest).map { "e\(seed)-\(number + $0)" }
             number += ids.count
-            let body = Self.body(ids, padding: shape.padding, &generator)
+            let body = Self.body(ids, rests)
             var isRepeated = Int.random(in: 0..<100, using: &generator) < shape.repeatedPercent
             var isPromised = post(body)
             while !isPromised, isRepeated {
@@ -98,27 +100,33 @@ final class EventLoader: Sendable {
         return isPromised
     }
 
-    static func body(_ ids: [String], padding: Int, _ generator: inout SeededGenerator) -> [UInt8] {
+    private static func body(_ ids: [String], _ rests: [[UInt8]]) -> [UInt8] {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         let now = Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec / 1_000_000)
         var body: [UInt8] = []
-        for id in ids {
-            body += "{\"id\":\"\(id)\",\"at\":\(now),\"user\":\"listener\",\"ms_played\":31000,\"track_ms\":200000".utf8
-            if padding == 0 { body += ",\"track\":\"smoke-track\",\"territory\":\"SE\",\"tier\":\"premium\"".utf8 }
-            for field in ["track", "title", "artist", "release", "session", "detail", "source_id", "item"]
-            where padding > 0 {
-                body += ",\"\(field)\":\"".utf8
-                for _ in 0..<(padding / 8) {
-                    // Six bits a byte, none of which JSON escapes.
-                    let bits = generator.next()
-                    for shift in 0..<8 { body.append(UInt8(0x3f + ((bits >> UInt64(shift * 6)) & 0x3f))) }
-                }
-                body.append(UInt8(ascii: "\""))
-            }
-            body += "}\n".utf8
+        for (id, rest) in zip(ids, rests) {
+            body += "{\"id\":\"\(id)\",\"at\":\(now)".utf8
+            body += rest
         }
-        // A backslash begins an escape: it is the one in that range to avoid.
-        return body.map { $0 == UInt8(ascii: "\\") ? UInt8(ascii: "!") : $0 }
+        return body
+    }
+
+    /// An event after its id and time.
+    private static func rest(padding: Int, _ generator: inout SeededGenerator) -> [UInt8] {
+        var rest = Array(",\"user\":\"listener\",\"ms_played\":31000,\"track_ms\":200000".utf8)
+        guard padding > 0 else {
+            return rest + Array(",\"track\":\"smoke-track\",\"territory\":\"SE\",\"tier\":\"premium\"}\n".utf8)
+        }
+        for field in ["track", "title", "artist", "release", "session", "detail", "source_id", "item"] {
+            rest += ",\"\(field)\":\"".utf8
+            for _ in 0..<padding {
+                // Six bits a byte. A backslash would begin an escape: it is the one in that range to avoid.
+                let byte = 0x3f + UInt8(generator.next() & 0x3f)
+                rest.append(byte == UInt8(ascii: "\\") ? UInt8(ascii: "!") : byte)
+            }
+            rest.append(UInt8(ascii: "\""))
+        }
+        return rest + Array("}\n".utf8)
     }
 }
