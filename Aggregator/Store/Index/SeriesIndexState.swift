@@ -137,12 +137,14 @@ struct SeriesIndexState: Sendable {
     // MARK: Removal
 
     mutating func removeAll(endedBefore time: Int64) -> [SeriesID] {
-        let removed = ids.indices.filter { lasts[$0] < time }.map { SeriesID(ids[$0]) }
+        // A series without a sample yet (its table came before its first block) is new, not ended.
+        let hasEnded = ids.indices.map { firsts[$0] <= lasts[$0] && lasts[$0] < time }
+        let removed = ids.indices.filter { hasEnded[$0] }.map { SeriesID(ids[$0]) }
         guard !removed.isEmpty else { return [] }
         var fresh = SeriesIndexState()
         // Symbols keep their numbers, since rows on disk name them.
         fresh.symbols = symbols
-        for position in ids.indices where lasts[position] >= time {
+        for position in ids.indices where !hasEnded[position] {
             fresh.ids.append(ids[position])
             fresh.agents.append(agents[position])
             fresh.types.append(types[position])

@@ -84,4 +84,14 @@ import Testing
         #expect(index.entry(SeriesID(5))?.descriptor.key.name == "late")
         #expect(index.entry(SeriesID(6))?.descriptor.key.name == "up")
     }
+
+    @Test("a series whose table came before its first sample outlives upkeep")
+    func withoutSamples() {
+        let index = index()
+        let fresh = index.register(
+            [SeriesDescriptor(key: SeriesKey(name: "fresh"), type: .gauge)], agent: 1, agentLabels: [])
+        #expect(index.removeAll(endedBefore: Timestamp(seconds: 50_000)).count == 4)
+        index.touch(fresh, Timestamp(seconds: 100_000)...Timestamp(seconds: 100_000))
+        #expect(index.select([], in: all) == fresh)
+    }
 }
