@@ -4,11 +4,13 @@ import MQTT
 import RuntimeSupport
 import Sealing
 import Telemetry
+import Uplink
 import WireFormat
 
 /// Drives all agents of one run from one thread; libmosquitto has a thread for each connection.
 final class Loader {
-    private static let silenceMilliseconds: UInt64 = 3000
+    /// As a real uplink's first resend; then as long again.
+    private static let silenceNanoseconds = UInt64(UplinkLimits.resendBaseMilliseconds) * 1_000_000
     private static let deadlineSeconds: UInt64 = 90
 
     private let plan: LoadPlan
@@ -39,6 +41,7 @@ final class Loader {
         var result = Result()
         let start = time.monotonicNanoseconds
         var last = start
+        var heard = start
         for agent in agents { try agent.send() }
         while !agents.allSatisfy(\.isFinished), time.monotonicNanoseconds - start < Self.deadlineSeconds * 1_000_000_000
         {
@@ -49,9 +52,11 @@ final class Loader {
                 guard settled > 0 else { continue }
                 result.settledBatches += settled
                 last = time.monotonicNanoseconds
+                heard = last
             }
             for number in touched { try agents[number].send() }
-            if time.monotonicNanoseconds - last > Self.silenceMilliseconds * 1_000_000 {
+            if time.monotonicNanoseconds - heard > Self.silenceNanoseconds {
+                heard = time.monotonicNanoseconds
                 for agent in agents { try agent.resend() }
             }
         }
