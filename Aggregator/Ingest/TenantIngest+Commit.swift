@@ -12,10 +12,12 @@ extension TenantIngest {
         expireWaiting(now)
         settleGraces(now)
         forgetLanes(now)
+        // Only a commit that failed leaves states behind; each dirty agent comes once.
+        let (hasOldDedup, hasOldFleet) = (!pending.dedup.isEmpty, !pending.fleet.isEmpty)
         for id in dirty.sorted() {
             guard let agent = agents[id] else { continue }
             for lane in agent.lanes.values.filter(\.isDirty).sorted(by: { $0.state.laneKey < $1.state.laneKey }) {
-                pending.dedup.removeAll { $0.agent == id && $0.laneKey == lane.state.laneKey }
+                if hasOldDedup { pending.dedup.removeAll { $0.agent == id && $0.laneKey == lane.state.laneKey } }
                 pending.dedup.append(lane.state)
                 lane.isDirty = false
             }
@@ -24,7 +26,7 @@ extension TenantIngest {
                 agent.isFleetDirty = true
             }
             if agent.isFleetDirty {
-                pending.fleet.removeAll { $0.agent == id }
+                if hasOldFleet { pending.fleet.removeAll { $0.agent == id } }
                 pending.fleet.append(agent.fleet)
                 agent.isFleetDirty = false
             }
