@@ -70,6 +70,23 @@ struct HouseRules {
                 == [])
     }
 
+    @Test("the agent and what is shared never sleep")
+    func sleeping() {
+        let pattern = try? Regex(#"\b(u|nano)?sleep\("#)
+        #expect(pattern != nil)
+        guard let pattern else { return }
+        #expect(offenders(SourceTree.files("Shared", "Agent")) { $0.text.contains(pattern) ? ["sleeps"] : [] } == [])
+    }
+
+    @Test("no path of anybody's machine is in the repository")
+    func machinePaths() {
+        let paths = ["home", "work", "opt/swift", "tmp/mini"].map { "/\($0)" }.flatMap {
+            ["\"\($0)/", " \($0)/", "=\($0)/"]
+        }
+        let files = SourceTree.files("Shared", "Agent", "Aggregator", "Tests")
+        #expect(offenders(files) { file in paths.filter { file.text.contains($0) } } == [])
+    }
+
     @Test("tests see package declarations, not internals")
     func testableImports() {
         let attribute = "@" + "testable import"
