@@ -119,7 +119,10 @@ let testTargets: [Target] = [
     tests("Tests/Agent/Control", ["Control", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests(
         "Tests/Agent/Core", name: "AgentCoreTests",
-        ["AgentCore", "Collectors", "Intake", "Telemetry", "RuntimeSupport", "TestSupport"]),
+        [
+            "AgentCore", "Buffer", "Collectors", "Control", "Intake", "MQTT", "Sealing", "Telemetry", "RuntimeSupport",
+            "TestSupport", "WireFormat",
+        ]),
     tests(
         "Tests/Agent/Client", name: "StageboxClientTests",
         [
@@ -143,8 +146,8 @@ let testTargets: [Target] = [
     tests(
         "Tests/SimulationTests", name: "SimulationTests",
         [
-            "AgentCore", "Buffer", "Uplink", "MQTT", "Sealing", "WireFormat", "Ingest", "Store", "Telemetry",
-            "RuntimeSupport", "TestSupport",
+            "AgentCore", "Buffer", "Collectors", "Intake", "Uplink", "MQTT", "Sealing", "WireFormat", "Ingest",
+            "Store", "Telemetry", "RuntimeSupport", "TestSupport",
         ]),
     tests(
         "Tests/SmokeTests", name: "SmokeTests",

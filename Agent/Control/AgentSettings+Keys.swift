@@ -59,7 +59,7 @@ extension AgentSettings {
                 settings.intakeListen = ""
                 return nil
             }
-            guard isLoopbackEndpoint(value) else { return "is not a loopback address with a port, like 127.0.0.1:9640" }
+            guard isLoopbackEndpoint(value) else { return "is not a loopback address with a port, like 127.0.0.1:9470" }
             settings.intakeListen = value
             return nil
         },

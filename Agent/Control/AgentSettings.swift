@@ -36,7 +36,7 @@ package struct AgentSettings: Sendable, Equatable {
     package var sysRoot = "/sys"
 
     /// Empty: no TCP listener.
-    package var intakeListen = "127.0.0.1:9640"
+    package var intakeListen = "127.0.0.1:9470"
     /// Empty: no Unix socket.
     package var intakeSocketPath = "/run/stagebox-agent/intake.sock"
     package var intakeRecordsMax = 10_000

@@ -1,6 +1,11 @@
 import Collectors
 import Control
 
+extension NodeSettings {
+    /// Names that `collectors.…` may hold.
+    static var knownCollectors: [String] { DefaultCollectors.make().map(\.name) }
+}
+
 /// Brings settings of collectors into effect.
 struct CollectorControl {
     let runner: CollectorRunner

@@ -12,7 +12,8 @@ enum AgentCommand {
                stagebox-agent status  [options]            what a running agent says of itself
                stagebox-agent ledger  [options]            what it produced and what became of it
 
-        options:
+        options, which override the settings file and the environment:
+          --config FILE          settings (/etc/stagebox-agent/agent.yaml, if there is one)
           --data-directory DIR   buffer, identity and keys (/var/lib/stagebox-agent)
           --agent NAME           enrol: the name, where the token leaves it open (the host's name)
           --buffer-bytes N       largest size of the buffer file (268435456)
@@ -63,6 +64,7 @@ enum AgentCommand {
     private static func check(_ options: Options) throws -> Int32 {
         let configuration = options.configuration
         let identity = try IdentityFile(configuration).read()
+        print("settings        in order")
         print("data directory  \(configuration.dataDirectory)")
         if let identity {
             print("identity        \(identity.tenant)/\(identity.agent)")
@@ -81,9 +83,21 @@ enum AgentCommand {
         var positional: [String] = []
 
         mutating func read(_ arguments: [String]) throws {
-            if let text = getenv("METRICS_BUFFER_SIZE").map({ String(cString: $0) }) {
-                configuration.intakeRecordsMax = try number(text, "METRICS_BUFFER_SIZE", 1...10_000_000)
+            let flags = try split(arguments)
+            let path = flags.last { $0.name == "--config" }?.value
+            let read: @Sendable () throws -> AgentConfiguration = {
+                var fresh = Options()
+                fresh.configuration = try NodeSettings.read(path: path, environment: NodeSettings.environment)
+                for flag in flags { try fresh.set(flag.name, flag.value) }
+                return fresh.configuration
             }
+            configuration = try read()
+            configuration.reload = read
+            for flag in flags { try set(flag.name, flag.value) }
+        }
+
+        private mutating func split(_ arguments: [String]) throws -> [(name: String, value: String)] {
+            var flags: [(name: String, value: String)] = []
             var rest = arguments[...]
             while let argument = rest.popFirst() {
                 guard argument.hasPrefix("--") else {
@@ -91,12 +105,14 @@ enum AgentCommand {
                     continue
                 }
                 guard let value = rest.popFirst() else { throw BadUsage(message: "\(argument) needs a value") }
-                try set(argument, value)
+                flags.append((argument, value))
             }
+            return flags
         }
 
         private mutating func set(_ name: String, _ value: String) throws {
             switch name {
+            case "--config": break  // read before all others
             case "--data-directory": configuration.dataDirectory = value
             case "--agent": agent = value
             case "--buffer-bytes":

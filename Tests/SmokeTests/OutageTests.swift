@@ -25,6 +25,20 @@ extension RealProcessTests {
         try tree.expectEqualLedgers(seconds: 60)
     }
 
+    @Test("R9 large events in one request span rows instead of becoming a loss")
+    func largeRequests() throws {
+        let tree = try SmokeTree("large")
+        defer { tree.stopAll() }
+        try tree.start()
+        // Just below the intake's 1 MiB, of text that compresses to three quarters: three times the batch limit.
+        let shape = EventLoader.Shape(eventsPerRequest: 240, pauseMicroseconds: 100_000, padding: 496)
+        let loader = EventLoader(port: tree.intakePort, shape: shape, seed: SmokePrograms.seed)
+        defer { loader.stop() }
+        try tree.wait("some requests are answered", seconds: 30) { loader.tally.promised.count >= 960 }
+        try tree.expectEverything(loader.stop(), seconds: 30)
+        try tree.expectEqualLedgers(seconds: 30)
+    }
+
     @Test("R11 memory does not grow with the outage: the broker is down while events come in at full rate")
     func memoryWhileTheBrokerIsDown() throws {
         let tree = try SmokeTree("memory", agentOptions: ["--buffer-bytes", "\(1 << 30)"])

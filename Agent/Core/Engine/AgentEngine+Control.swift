@@ -123,7 +123,8 @@ extension AgentEngine {
                 let document = try SettingsDocument(manifest.body, source: manifest.name)
                 for key in document.keys
                 where !Self.remoteKeys.contains(key) && !key.hasPrefix(AgentSettings.collectorSection) {
-                    guard AgentSettings.keys.contains(where: { $0.name == key }) else { continue }  // the layers explain it better
+                    // Of a key that does not exist at all the layers say more.
+                    guard AgentSettings.keys.contains(where: { $0.name == key }) else { continue }
                     return "\(manifest.name):\(document.entries[key]?.line ?? 0): \(key): cannot be changed by a "
                         + "manifest in this release; set it in the node's own file"
                 }

@@ -36,20 +36,33 @@ extension AgentEngine {
         try buffer.transaction(ifFull: .refuse) {
             var first = 0
             while first < events.count {
-                let part = Array(events[first..<min(first + Self.eventsPerRowMax, events.count)])
+                let part = events[first..<min(first + Self.eventsPerRowMax, events.count)]
                 first += part.count
-                let times = part.map(\.at)
-                let content = BatchSealer.Content(
-                    kind: .events, lane: .live, body: try compressor.compress(EventBlock.encode(part)),
-                    recordCount: UInt32(part.count), first: times.min() ?? time.now, last: times.max() ?? time.now)
-                announced.append(contentsOf: self.events(of: try sealer.append(content, to: buffer)))
+                try store(row: part, &announced)
             }
         }
         announced.forEach(tell)
     }
 
-    /// Keeps a row below the batch limit even with every attribute at its longest and nothing compressing well.
+    /// One row, or the halves of what is too large for one: an accepted event must never become a `too-large` loss.
+    private func store(row part: ArraySlice<ListeningEvent>, _ announced: inout [UplinkEvent]) throws {
+        let body = try compressor.compress(EventBlock.encode(Array(part)))
+        guard body.count <= Self.eventBytesPerRowMax || part.count == 1 else {
+            let middle = part.startIndex + part.count / 2
+            try store(row: part[..<middle], &announced)
+            try store(row: part[middle...], &announced)
+            return
+        }
+        let times = part.map(\.at)
+        let content = BatchSealer.Content(
+            kind: .events, lane: .live, body: body, recordCount: UInt32(part.count), first: times.min() ?? time.now,
+            last: times.max() ?? time.now)
+        announced.append(contentsOf: events(of: try sealer.append(content, to: buffer)))
+    }
+
     private static let eventsPerRowMax = 512
+    /// Padding adds an eighth at most, header and seal some hundred bytes: well below the batch limit.
+    private static let eventBytesPerRowMax = WireLimits.batchBytesMax * 3 / 4
 
     /// Reads the stream metrics as if a collector had.
     func tickStreams() {

@@ -1,0 +1,64 @@
+package import Control
+import Glibc
+
+/// Reads what the node itself says: the settings file, the environment, the guard file.
+package enum NodeSettings {
+    package static let standardPath = "/etc/stagebox-agent/agent.yaml"
+
+    /// The variables that hold settings, as this process got them.
+    package static var environment: [String: String] {
+        var found: [String: String] = [:]
+        for name in AgentSettings.keys.map(\.environmentName) + AgentSettings.environmentNames.keys {
+            if let value = getenv(name) { found[name] = String(cString: value) }
+        }
+        return found
+    }
+
+    /// Keys of the language that nothing looks at yet; better refused than silently ignored.
+    private static let unsupported: Set<String> = [
+        "broker.tls", "broker.ca", "intake.request-bytes-max", "intake.connections-max", "anomaly-threshold",
+        "log-level",
+    ]
+
+    /// - Parameters:
+    ///   - path: the settings file; nil: ``standardPath``, which may be missing.
+    ///   - environment: looked at for `STAGEBOX_…` and the product's fixed names.
+    ///   - base: what file and environment override.
+    /// - Throws: ``SettingsError`` with file, line and key.
+    package static func read(
+        path: String?, environment: [String: String], base: AgentConfiguration = AgentConfiguration()
+    ) throws(SettingsError) -> AgentConfiguration {
+        var configuration = base
+        let file = try document(path ?? standardPath, mustExist: path != nil)
+        for key in file?.keys ?? [] where unsupported.contains(key) {
+            throw SettingsError(
+                source: path ?? standardPath, line: file?.entries[key]?.line ?? 0, key: key,
+                problem: "has no effect in this release; remove it")
+        }
+        let collectors = Set(knownCollectors)
+        configuration.settings = try AgentSettings(
+            SettingsLayers(
+                base: base.settings, file: file, environment: environment, knownCollectors: collectors))
+        if let guardFile = try document(configuration.settings.guardFilePath, mustExist: false) {
+            configuration.guardLimits = try GuardLimits(guardFile)
+        }
+        return configuration
+    }
+
+    /// - Returns: nil when there is no such file and there need not be.
+    private static func document(_ path: String, mustExist: Bool) throws(SettingsError) -> SettingsDocument? {
+        func problem(_ text: String) -> SettingsError {
+            SettingsError(source: path, line: 0, key: "", problem: text)
+        }
+        guard let file = fopen(path, "re") else {
+            if errno == ENOENT, !mustExist { return nil }
+            throw problem("cannot be read: \(String(cString: strerror(errno)))")
+        }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: SettingsDocument.bytesMax + 1)
+        let count = fread(&bytes, 1, bytes.count, file)
+        guard ferror(file) == 0 else { throw problem("cannot be read") }
+        guard let text = String(validating: bytes[..<count], as: UTF8.self) else { throw problem("is not UTF-8") }
+        return try SettingsDocument(text, source: path)
+    }
+}

@@ -1,0 +1,219 @@
+import AgentCore
+import Buffer
+import Collectors
+import Control
+import MQTT
+import RuntimeSupport
+import Sealing
+import Telemetry
+import TestSupport
+import WireFormat
+
+/// An engine with a broker that is a fake and an aggregator that is this: it acknowledges and signs manifests.
+final class ControlBench {
+    static let tenant = TenantID(unchecked: "acme")
+    static let agent = AgentID(unchecked: "edge-1")
+    /// Hosts at which the broker answers.
+    var reachableHost = "127.0.0.1"
+
+    let directory: TemporaryDirectory
+    let time = ManualTimeSource()
+    let manifestKey = SigningKey()
+    private let acknowledgementKey = SigningKey()
+    private let identity: AgentIdentity
+    private var events: [TransportEvent] = []
+    private var transport: BenchTransport?
+    private var engine: AgentEngine?
+    private let box: BoxKeyPair
+    private let signing: SigningKey
+    private var ticks = 0
+    private var counter: UInt64 = 0
+    private(set) var applied: [AgentSettings] = []
+    private(set) var reports: [ManifestReport] = []
+    private(set) var births: [Birth] = []
+    var ownUse: OwnUse?
+    /// Of the aggregator.
+    var acknowledges = true
+
+    init() throws {
+        directory = try TemporaryDirectory("control")
+        let (root, certificates, bundles) = (SigningKey(), SigningKey(), SigningKey())
+        let (signing, box) = (SigningKey(), BoxKeyPair())
+        let past = Timestamp(milliseconds: 0)
+        let future = Timestamp(seconds: 4_000_000_000)
+        let roleList = RoleList(
+            version: 1, issuedAt: past, root: root.publicKey.id,
+            keys: [
+                .certificate: [certificates.publicKey.id], .bundle: [bundles.publicKey.id],
+                .manifest: [manifestKey.publicKey.id], .acknowledgement: [acknowledgementKey.publicKey.id],
+            ]
+        ).signed(with: root)
+        let recipient = KeyBundle.Recipient(
+            publicKey: BoxKeyPair().publicKey, useFrom: past, useUntil: future, destroyAfter: future)
+        let bundle = SignedRecord.sign(
+            .keyBundle,
+            record: KeyBundle(
+                version: 1, issuedAt: past, expiresAt: future, recipients: [recipient], roleList: roleList),
+            with: bundles)
+        let certificate = Certificate(
+            serial: .zero, tenant: Self.tenant, agent: Self.agent, identityKey: signing.publicKey.id,
+            boxKey: box.publicKey, notBefore: past, notAfter: future)
+        identity = try AgentIdentity(
+            EnrolmentResponse(
+                tenant: Self.tenant, agent: Self.agent,
+                certificate: SignedRecord.sign(
+                    .certificate, tenant: Self.tenant, agent: Self.agent, record: certificate, with: certificates),
+                roleList: roleList, keyBundle: bundle, brokerHost: "127.0.0.1", brokerPort: 1883, isBrokerTLS: false,
+                certificateAuthority: "", password: "secret"), signingKey: signing, boxKey: box,
+            rootHash: Hash.blake2b256(root.publicKey.id.bytes))
+        self.box = box
+        self.signing = signing
+        try restart()
+    }
+
+    /// The process ends without goodbye and begins anew over the same files.
+    func restart() throws {
+        events.removeAll()
+        engine = nil
+        ticks = 0
+        let transport = BenchTransport { [weak self] in
+            self?.events.append($0)
+        } isReachable: { [weak self] in
+            self?.reachableHost == $0
+        }
+        self.transport = transport
+        let buffer = try Buffer(path: directory.file("buffer.sqlite"), time: time, generator: SeededGenerator(seed: 1))
+        let time = time
+        engine = try AgentEngine(
+            AgentEngine.Parts(
+                identity: identity, configuration: EngineConfiguration(), buffer: buffer, transport: transport,
+                time: time, seed: 1,
+                clock: {
+                    ClockReading(
+                        isSynchronized: true, errorBoundMilliseconds: 1, bootID: .zero,
+                        monotonicNanoseconds: time.monotonicNanoseconds)
+                }, metrics: OwnMetrics(), version: "0.1.0", persist: { _ in }, report: { _ in },
+                control: ControlHooks(
+                    apply: { [weak self] in
+                        self?.applied.append($0)
+                        return nil
+                    }, ownUse: { [weak self] in self?.ownUse }, collectors: ["disk"])))
+    }
+
+    /// Lets time pass in steps of half a second; a sample and what the broker has to say in each.
+    func run(seconds: Int) {
+        for _ in 0..<seconds * 2 {
+            time.advance(milliseconds: 500)
+            let descriptor = SeriesDescriptor(key: SeriesKey(name: "x"), type: .gauge)
+            let scrape = Scrape(
+                timestamp: time.now, intervalMilliseconds: 500, layout: 1,
+                newDescriptors: ticks == 0 ? [descriptor] : [], handles: [0], values: [Double(ticks)])
+            ticks += 1
+            engine?.handle(.scrape(scrape))
+            engine?.advance()
+            deliver()
+        }
+    }
+
+    func push(_ body: String, version: UInt64, key: SigningKey? = nil) throws {
+        let manifest = Manifest(
+            scope: .agent(Self.agent), version: version, previousHash: .zero, notBefore: time.now,
+            expiresAt: time.now.advanced(byMilliseconds: 86_400_000), body: body)
+        let record = SignedRecord.sign(
+            .manifest, tenant: Self.tenant, agent: Self.agent, record: manifest, with: key ?? manifestKey)
+        let topic = AgentTopics(tenant: Self.tenant, agent: Self.agent).configuration
+        engine?.handle(
+            .transport(.message(topic: topic, payload: try SealedBox.seal(record, to: box.publicKey), isRetained: true))
+        )
+        deliver()
+    }
+
+    private func deliver() {
+        for _ in 0..<50 {
+            let batch = events
+            events.removeAll()
+            for event in batch { engine?.handle(.transport(event)) }
+            let sent = transport?.takeSent() ?? []
+            for (topic, payload) in sent { take(topic, payload) }
+            if batch.isEmpty, sent.isEmpty { return }
+        }
+    }
+
+    private func take(_ topic: String, _ payload: [UInt8]) {
+        let keys = [signing.publicKey.id]
+        if topic.hasSuffix("/result"),
+            let report = try? SignedRecord.open(
+                payload, as: ManifestReport.self, .result, tenant: Self.tenant, agent: Self.agent, keys: keys)
+        {
+            reports.append(report)
+        }
+        if topic.hasSuffix("/birth"),
+            let body = try? SignedRecord.verify(payload, .birth, tenant: Self.tenant, agent: Self.agent, keys: keys),
+            let birth = try? Birth(decoding: body)
+        {
+            births.append(birth)
+        }
+        if topic.contains("/batch/"), acknowledges, let header = try? BatchHeader(decodingPrefixOf: payload),
+            header.sequence > 0
+        {
+            counter += 1
+            let answer = Acknowledgement(
+                counter: counter, runningEpoch: header.epoch, aggregatorID: .zero,
+                settled: [.init(laneKey: header.key.laneKey, contiguous: header.sequence)], time: time.now,
+                creditBytes: 1 << 20)
+            let signed = SignedRecord.sign(
+                .acknowledgement, tenant: Self.tenant, agent: Self.agent, record: answer, with: acknowledgementKey)
+            let topics = AgentTopics(tenant: Self.tenant, agent: Self.agent)
+            events.append(.message(topic: topics.acknowledgement, payload: signed, isRetained: false))
+        }
+    }
+}
+
+/// A transport to a broker that takes everything at once.
+///
+/// `@unchecked Sendable`: one thread runs engine and test.
+final class BenchTransport: MessageTransport, @unchecked Sendable {
+    private let sink: (TransportEvent) -> Void
+    private let isReachable: (String) -> Bool
+    private var isConnected = false
+    private var sent: [(topic: String, payload: [UInt8])] = []
+    private var tokens: UInt64 = 0
+
+    init(sink: @escaping (TransportEvent) -> Void, isReachable: @escaping (String) -> Bool) {
+        self.sink = sink
+        self.isReachable = isReachable
+    }
+
+    let inFlight = 0
+
+    func connect(_ options: TransportOptions) throws(TransportError) {
+        isConnected = isReachable(options.host)
+        sink(
+            isConnected
+                ? .connected(ConnectionLimits(receiveMaximum: 20, maximumPacketSizeBytes: 1 << 20))
+                : .connectFailed(TransportFailure(.unreachable, "nobody is there")))
+    }
+
+    func disconnect() {
+        guard isConnected else { return }
+        isConnected = false
+        sink(.disconnected(TransportFailure(.requested, "")))
+    }
+
+    func abandon() { disconnect() }
+
+    func subscribe(_ filters: [String]) throws(TransportError) {}
+
+    func publish(topic: String, payload: [UInt8], retain: Bool) throws(TransportError) -> PublishToken {
+        guard isConnected else { throw .notConnected }
+        tokens += 1
+        sent.append((topic, payload))
+        sink(.published(PublishToken(rawValue: tokens)))
+        return PublishToken(rawValue: tokens)
+    }
+
+    func takeSent() -> [(topic: String, payload: [UInt8])] {
+        defer { sent.removeAll() }
+        return sent
+    }
+}

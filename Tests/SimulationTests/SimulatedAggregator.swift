@@ -1,0 +1,262 @@
+import Ingest
+import MQTT
+import RuntimeSupport
+import Sealing
+import Store
+import Telemetry
+import WireFormat
+
+/// One tenant's aggregator, driven as its writer thread does, and killed where a plan says.
+final class SimulatedAggregator {
+    /// Where the next turn that has something to do ends.
+    enum CrashPoint: CaseIterable {
+        case beforeOpening, beforeCommit, failedCommit, unknownCommit, afterCommit, betweenAcknowledgements
+        case afterDayFile, afterDeletion, afterEvents
+    }
+    private struct Killed: Error {}
+
+    let fleet: SimulatedFleet
+    let time = ManualTimeSource(now: SimulatedFleet.epochStart)
+    let audit = CommitAudit()
+    private let root: String
+    private let trace: Trace
+    private let broker: FakeBroker
+    private let link = EventBox()
+    private let transport: FakeTransport
+    private let records = KeyRecords()
+    private var generator: SeededGenerator
+    private var generation = 0
+    private(set) var store: StoreDirectory
+    private var opener: BatchOpener
+    private(set) var ingest: TenantIngest?
+    private var inbox: [(topic: String, payload: [UInt8])] = []
+    private var isOnline = false
+    private var connectAt: Int64 = 0
+    private var downUntil: Int64 = 0
+    private var compactAt: Int64 = 5000
+    var crashPoint: CrashPoint?
+    /// How long a kill keeps it away.
+    var downMilliseconds: Int64 = 2000
+    var losesKeyRecords = false
+    private(set) var kills = 0
+    private(set) var acknowledgementsSent = 0
+    /// Births received; a restart of the aggregator must not make the fleet send any.
+    private(set) var births = 0
+    private(set) var statistics = IngestStatistics()
+    /// The last acknowledgements, for replaying.
+    private var now: Int64 = 0
+
+    init(fleet: SimulatedFleet, broker: FakeBroker, root: String, seed: UInt64, trace: Trace) throws {
+        self.fleet = fleet
+        self.broker = broker
+        self.root = root
+        self.trace = trace
+        generator = SeededGenerator(seed: seed)
+        let link = link
+        transport = broker.transport { link.events.append($0) }
+        store = StoreDirectory(root: "\(root)/aggregator-0", time: time)
+        opener = try Self.makeOpener(fleet, records)
+        try FileImage.makeDirectory("\(root)/aggregator-0")
+        try load()
+    }
+
+    private static func makeOpener(_ fleet: SimulatedFleet, _ records: KeyRecords) throws -> BatchOpener {
+        let ring = KeyRing()
+        ring.add(fleet.recipient, destroyAfter: .distantFuture)
+        return BatchOpener(
+            certificates: fleet.certificates, keys: ring, records: records, bodies: try PlainBodyDecoder())
+    }
+
+    private func load() throws {
+        let ingest = try TenantIngest(
+            tenant: SimulatedFleet.tenant, configuration: IngestConfiguration(aggregatorID: ID128(high: 1, low: 1)),
+            store: store, generator: generator, now: time.now)
+        ingest.keyBundleVersion = 1
+        _ = generator.next()
+        self.ingest = ingest
+    }
+
+    func tenant() throws -> TenantStore { try store.tenant(SimulatedFleet.tenant) }
+
+    /// Virtual milliseconds when it wants to be called; messages call it anyway.
+    var nextDeadline: Int64 {
+        if downUntil > now { return downUntil }
+        var deadline = min(compactAt, isOnline ? .max : connectAt)
+        if let due = ingest?.nextAcknowledgementAt {
+            deadline = min(deadline, now + max(1, due.milliseconds(since: time.now)))
+        }
+        return deadline
+    }
+    var hasInput: Bool { !link.events.isEmpty || !inbox.isEmpty }
+
+    /// Kills it where it stands, as kill -9 would.
+    func kill() throws { try die() }
+
+    func step(now: Int64) throws {
+        if now > self.now { time.advance(milliseconds: now - self.now) }
+        self.now = now
+        guard now >= downUntil else {
+            link.events.removeAll()
+            return
+        }
+        if ingest == nil { try load() }
+        takeEvents()
+        do {
+            try turn()
+        } catch is Killed {
+            try die()
+        } catch is StoreFaults.Stopped {
+            try die()
+        }
+    }
+
+    private func takeEvents() {
+        while !link.events.isEmpty {
+            let events = link.events
+            link.events.removeAll()
+            for event in events { take(event) }
+        }
+        if !isOnline, now >= connectAt {
+            connectAt = now + 20_000
+            let options = TransportOptions(
+                host: "127.0.0.1", port: 1883, tls: nil, clientID: "aggregator", user: "aggregator", cleanStart: false,
+                sessionExpirySeconds: 86_400, inFlightMax: 900)
+            try? transport.connect(options)  // a connection attempt under way already answers
+        }
+    }
+
+    private func take(_ event: TransportEvent) {
+        switch event {
+        case .connected:
+            isOnline = true
+            try? transport.subscribe(Topics.aggregatorFilters)
+            _ = try? transport.publish(topic: Topics.keys, payload: fleet.bundle, retain: true)
+        case .connectFailed, .disconnected:
+            isOnline = false
+            connectAt = now + 1000
+        case .message(let topic, let payload, _): inbox.append((topic, payload))
+        case .published, .publishRefused, .subscriptionRefused: break
+        }
+    }
+
+    private func reach(_ point: CrashPoint) throws {
+        guard crashPoint == point else { return }
+        crashPoint = nil
+        throw Killed()
+    }
+
+    private func turn() throws {
+        guard let ingest else { return }
+        let messages = inbox
+        inbox.removeAll()
+        if !messages.isEmpty { try reach(.beforeOpening) }
+        for (topic, payload) in messages {
+            guard let opened = opener.open(topic: topic, payload: payload, now: time.now) else { continue }
+            note(opened)
+            if ingest.isFull { try commit(ingest) }
+            ingest.receive(opened, now: time.now)
+        }
+        try commit(ingest)
+        for (agent, acknowledgement) in ingest.acknowledgements(now: time.now) {
+            acknowledgementsSent += 1
+            let payload = SignedRecord.sign(
+                .acknowledgement, tenant: SimulatedFleet.tenant, agent: agent, record: acknowledgement,
+                with: fleet.acknowledgementKey)
+            let topic = AgentTopics(tenant: SimulatedFleet.tenant, agent: agent).acknowledgement
+            trace.note("\(now) ack \(agent) \(describe(acknowledgement))")
+            // Lost without a connection: agents send again.
+            _ = try? transport.publish(topic: topic, payload: payload, retain: false)
+            try reach(.betweenAcknowledgements)
+        }
+        if now >= compactAt { try compact() }
+    }
+
+    private func describe(_ acknowledgement: Acknowledgement) -> String {
+        let settled = acknowledgement.settled.map { "\($0.laneKey.lane.name) \($0.contiguous) \($0.ranges)" }
+        return "\(settled) tables \(acknowledgement.needsTables.count) keys \(acknowledgement.needsKeys.count)"
+            + " to \(acknowledgement.runningEpoch) birth \(acknowledgement.needsBirth)"
+    }
+
+    private func commit(_ ingest: TenantIngest) throws {
+        while let commit = ingest.prepareCommit(now: time.now) {
+            if !commit.blocks.isEmpty { try reach(.beforeCommit) }
+            if crashPoint == .failedCommit, !commit.blocks.isEmpty {
+                crashPoint = nil
+                return ingest.failed(commit.number)
+            }
+            try store.commit(commit, of: SimulatedFleet.tenant)
+            note(commit)
+            if crashPoint == .unknownCommit, !commit.blocks.isEmpty {
+                crashPoint = nil
+                return ingest.failed(commit.number)
+            }
+            if !commit.blocks.isEmpty { try reach(.afterCommit) }
+            ingest.committed(commit.number)
+        }
+    }
+
+    private func note(_ message: OpenedMessage) {
+        switch message.content {
+        case .birth(let birth):
+            births += 1
+            let isAnswer = birth.challenge != .zero
+            trace.note("\(now) birth \(message.agent) \(birth.runningEpoch) \(birth.sessionCounter) \(isAnswer)")
+        case .rejected(let rejected):
+            trace.note("\(now) rejected \(message.agent) \(rejected.code) \(rejected.detail)")
+        default: break
+        }
+    }
+
+    private func note(_ commit: IngestCommit) {
+        audit.commits += 1
+        for block in commit.blocks {
+            audit.committed[block.agent, default: [:]][block.key] = CommitAudit.Committed(
+                isQuarantined: block.isQuarantined, kind: block.header.kind)
+            trace.note("\(now) commit \(block.agent) \(block.key) \(block.header.recordCount)")
+        }
+        for loss in commit.losses { audit.losses[loss.agent, default: []].append(loss.record) }
+    }
+
+    private func compact() throws {
+        compactAt = now + 5000
+        let faults = try tenant().faults
+        switch crashPoint {
+        case .afterDayFile: faults.stop(at: .afterDayFile)
+        case .afterDeletion: faults.stop(at: .afterDeletion)
+        case .afterEvents: faults.stop(at: .afterEvents)
+        default: break
+        }
+        for _ in 0..<4 where try !store.compactRound() { break }
+        try store.maintain()
+    }
+
+    /// The process is gone; its files stay as they are.
+    private func die() throws {
+        kills += 1
+        trace.note("\(now) aggregator killed")
+        crashPoint = nil
+        let old = "\(root)/aggregator-\(generation)"
+        generation += 1
+        let new = "\(root)/aggregator-\(generation)"
+        try FileImage.copyTree(old, new)
+        transport.abandon()
+        link.events.removeAll()
+        inbox.removeAll()
+        isOnline = false
+        ingest = nil
+        store.closeAll()
+        FileImage.removeTree(old)
+        store = StoreDirectory(root: new, time: time)
+        if losesKeyRecords { records.removeAll() }
+        losesKeyRecords = false
+        opener = try Self.makeOpener(fleet, records)
+        downUntil = now + downMilliseconds
+        connectAt = downUntil
+    }
+}
+
+/// What a transport's sink fills; one thread.
+final class EventBox: @unchecked Sendable {
+    // The simulation has one thread.
+    var events: [TransportEvent] = []
+}
