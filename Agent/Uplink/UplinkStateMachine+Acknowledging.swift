@@ -12,14 +12,18 @@ extension UplinkStateMachine {
         counters.acknowledgements += 1
         for rejection in acknowledgement.rejections { reject(rejection, now, &actions) }
         for settled in acknowledgement.settled { settle(settled, &actions) }
-        // What was settled before this start stays settled; all else is said to a running epoch.
-        guard acknowledgement.runningEpoch == runningEpoch || acknowledgement.runningEpoch == .zero else { return }
+        // What was settled before this start stays settled, and what an aggregator lacks it lacks, whichever epoch
+        // it takes for the running one: the birth of this start may be lost. All else is said to a running epoch.
+        acknowledgement.needsTables.forEach { enqueue(.auxiliary(.table($0))) }
+        acknowledgement.needsKeys.forEach { enqueue(.auxiliary(.key($0))) }
+        guard acknowledgement.runningEpoch == runningEpoch || acknowledgement.runningEpoch == .zero else {
+            if phase == .online, acknowledgement.needsBirth { scheduleWantedBirth(now) }
+            return
+        }
         unacknowledged.passOver(now: now)
         credit.granted(acknowledgement.creditBytes)
         lanes.alert.creditFreed()
         lanes.live.creditFreed()
-        acknowledgement.needsTables.forEach { enqueue(.auxiliary(.table($0))) }
-        acknowledgement.needsKeys.forEach { enqueue(.auxiliary(.key($0))) }
         if phase == .online { scheduleBirth(acknowledgement, now) }
         wish(acknowledgement.flushIntervalMilliseconds, &actions)
         actions.append(.aggregatorTime(acknowledgement.time))
@@ -66,10 +70,14 @@ extension UplinkStateMachine {
             control.challenge = acknowledgement.challenge
             let jitter = Int64.random(in: 0...UplinkLimits.challengeJitterMilliseconds, using: &generator)
             control.scheduleBirth(at: now + jitter)
-        } else if acknowledgement.needsBirth, control.birthAt == nil, control.next != .birth {
-            let jitter = Int64.random(in: 0...UplinkLimits.birthJitterMilliseconds, using: &generator)
-            control.scheduleBirth(at: now + jitter)
+        } else if acknowledgement.needsBirth {
+            scheduleWantedBirth(now)
         }
+    }
+
+    private mutating func scheduleWantedBirth(_ now: Int64) {
+        guard control.birthAt == nil, control.next != .birth else { return }
+        control.scheduleBirth(at: now + Int64.random(in: 0...UplinkLimits.birthJitterMilliseconds, using: &generator))
     }
 
     private mutating func wish(_ milliseconds: UInt32, _ actions: inout [UplinkAction]) {

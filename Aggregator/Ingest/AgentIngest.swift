@@ -28,6 +28,8 @@ final class AgentIngest {
     var flushIntervalMilliseconds: UInt32 = 0
 
     // Births.
+    /// Batches come of an epoch that no birth has named: its birth got lost, and it takes no control from us.
+    var isBirthMissing = false
     var birthRequestedAt = Timestamp.distantPast
     var challenge: Challenge?
     /// When the birth of an epoch was first seen by this process; the last ones only.

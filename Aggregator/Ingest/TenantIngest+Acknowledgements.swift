@@ -57,7 +57,9 @@ extension TenantIngest {
         return epochs(agent, isAsking: isAsking, now).map { epoch in
             acknowledgement.runningEpoch = epoch
             acknowledgement.needsBirth =
-                isAsking && (agent.challenge == nil || agent.answers[epoch]?.issuedAt != agent.challenge?.issuedAt)
+                isAsking
+                && (agent.isBirthMissing || agent.challenge == nil
+                    || agent.answers[epoch]?.issuedAt != agent.challenge?.issuedAt)
             acknowledgement.counter = agent.nextCounter
             agent.nextCounter += 1
             return acknowledgement
@@ -83,7 +85,7 @@ extension TenantIngest {
 
     private func needsBirth(_ agent: AgentIngest, _ isFresh: Bool, _ now: Timestamp) -> Bool {
         let isChallenged = isFresh && (agent.challenge?.requests ?? 0) < 3
-        guard agent.fleet.birth == nil || isChallenged,
+        guard agent.fleet.birth == nil || agent.isBirthMissing || isChallenged,
             now.milliseconds(since: agent.birthRequestedAt) >= IngestLimits.requestMillisecondsMin
         else { return false }
         agent.birthRequestedAt = now

@@ -22,6 +22,7 @@ extension TenantIngest {
         if let previous, isOther { agent.suspects[previous.runningEpoch] = now }
         // An agent that signed a fresh challenge replaces what was known, even with a lower counter.
         agent.fleet.birth = birth
+        agent.isBirthMissing = false
         agent.fleet.birthReceivedAt = now
         agent.fleet.clockSkewMilliseconds = birth.time.milliseconds(since: now)
         agent.fleet.isClockSynchronized = birth.clock.isSynchronized
@@ -134,9 +135,18 @@ extension TenantIngest {
         scheduleAcknowledgement(of: agent, now)
     }
 
+    /// A new batch came of an epoch that its agent's births have not named: the birth of a start got lost.
+    func missBirth(of lane: LaneIngest, _ agent: AgentIngest, _ now: Timestamp) {
+        guard lane.state.reported == nil, let birth = agent.fleet.birth,
+            birth.runningEpoch != lane.state.laneKey.epoch
+        else { return }
+        agent.isBirthMissing = true
+        requestBirth(agent, now)
+    }
+
     /// Asks an agent that no birth is known of, at most every 30 s (each agent adds its own jitter).
     func requestBirth(_ agent: AgentIngest, _ now: Timestamp) {
-        guard agent.fleet.birth == nil, agent.acknowledgementDueAt == nil else { return }
+        guard agent.fleet.birth == nil || agent.isBirthMissing, agent.acknowledgementDueAt == nil else { return }
         guard now.milliseconds(since: agent.birthRequestedAt) >= IngestLimits.requestMillisecondsMin else { return }
         scheduleAcknowledgement(of: agent, now)
     }

@@ -122,6 +122,7 @@ extension TenantIngest {
             statistics[.commitFull] += 1
             return nil
         }
+        missBirth(of: lane, agent, now)
         return lane
     }
 

@@ -111,6 +111,26 @@ struct UplinkConnectionTests {
         #expect(!node.machine.isOnline)
     }
 
+    @Test("an aggregator that missed our birth gets the keys, tables and the birth it asks an earlier epoch for")
+    func missedBirth() {
+        var node = FakeNode()
+        node.connect()
+        _ = node.take()
+        let (key, table) = (ID128(high: 1, low: 2), ID256.zero)
+        node.acknowledge([]) { acknowledgement in
+            acknowledgement.runningEpoch = ID128(high: 0xdead, low: 1)
+            acknowledgement.needsKeys = [key]
+            acknowledgement.needsTables = [table]
+            acknowledgement.needsBirth = true
+            acknowledgement.flushIntervalMilliseconds = 200
+        }
+        let actions = node.take()
+        #expect(actions.auxiliaries == [.table(table), .key(key)])
+        #expect(!actions.contains(.flushEvery(milliseconds: 200)))
+        node.advance(UplinkLimits.birthJitterMilliseconds + 1)
+        #expect(node.take().births == [.zero])
+    }
+
     @Test("births asked for come once, with jitter; a challenge is answered once")
     func births() {
         var spread: Set<Int64> = []

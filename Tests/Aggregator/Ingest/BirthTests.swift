@@ -42,6 +42,28 @@ struct BirthTests {
         #expect(bench.store.blockCount == 2)
     }
 
+    @Test("a start whose birth the broker lost is asked for it again")
+    func lostBirth() throws {
+        let bench = try IngestBench()
+        let first = bench.agent(epoch: 1)
+        try first.connect()
+        bench.turn()
+        let second = first.again(epoch: 2)
+        second.sessionCounter = 2
+        second.send(try second.keyBatch())
+        second.send(try second.metrics(1))
+        let asked = try #require(bench.turn().last)
+        #expect(asked.needsBirth)
+        #expect(asked.settled.map(\.laneKey.epoch) == [second.epoch])
+        bench.send(.birth, second.birth(nextLive: 2), from: second)
+        bench.time.advance(milliseconds: IngestLimits.requestMillisecondsMin)
+        bench.turn()
+        second.send(try second.metrics(2))
+        let told = try #require(bench.turn().last)
+        #expect(told.runningEpoch == second.epoch)
+        #expect(!told.needsBirth || told.challenge != .zero)
+    }
+
     @Test("R26: a restart is no clone, whatever the broker replays")
     func restartIsNoClone() throws {
         let bench = try IngestBench()
