@@ -65,9 +65,10 @@ extension TenantStore {
         return prepared
     }
 
-    /// Keeps the index's time bounds outside everything that was committed; once per hour and table set.
+    /// Keeps the index's time bounds outside everything that was committed; once per hour and table set. What is in
+    /// quarantine counts when it comes out: by the time it claims its series might have ended long ago.
     private func widenBounds(_ commit: IngestCommit, _ prepared: Prepared, _ fresh: [TableStore.Key: [SeriesID]]) {
-        for block in commit.blocks {
+        for block in commit.blocks where !block.isQuarantined {
             guard case .metrics(let hashes, _) = block.content, let agent = prepared.agents[block.agent] else {
                 continue
             }

@@ -27,11 +27,13 @@ extension TenantStore {
         }
     }
 
-    /// Findings have no reader yet; metrics and quarantined rows normally leave long before.
+    /// Findings have no reader yet; metrics and quarantined rows normally leave long before. The age of a quarantined
+    /// row is that of its arrival, for its own time is known to be wrong.
     private func expireLevelZero(before cut: Int64) throws {
         try ingest.use { database in
             try database.transaction {
-                let delete = try database.statement("DELETE FROM block WHERE last < ?1 AND (state > 0 OR kind = 4)")
+                let delete = try database.statement(
+                    "DELETE FROM block WHERE (state = 1 AND received < ?1) OR (last < ?1 AND (state = 2 OR kind = 4))")
                 try delete.bind(1, cut)
                 try delete.run()
                 let bytes =

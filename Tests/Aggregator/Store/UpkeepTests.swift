@@ -80,8 +80,11 @@ import WireFormat
             isSynchronized: false, errorBoundMilliseconds: 0, bootID: boot, monotonicNanoseconds: 100_000_000_000)
         try test.commit(from: Timestamp(seconds: 91), isQuarantined: true, clock: wrong)
         #expect(try TestBlocks.everything(test.store).isEmpty)
+        // Retention goes by when it came, and its series are not taken for ended.
+        try test.store.maintain()
         test.close()
         try test.reopen()
+        try test.store.maintain()
         var commit = IngestCommit(number: 9, at: test.time.now)
         commit.clockReferences = [
             .init(agent: test.agent.id, bootID: boot, monotonicNanoseconds: 160_000_000_000, wall: TestBlocks.start)
