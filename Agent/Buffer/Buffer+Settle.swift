@@ -166,16 +166,17 @@ extension Buffer {
 
     /// Gives up all pending rows that name a table or key. Looks at every row's first page.
     package func declareLost(naming name: AuxiliaryName, _ reason: LossReason) throws -> LedgerCount {
-        guard let id = books.auxiliaryIDs[name] else { return LedgerCount() }
+        // One that was found damaged keeps its number beside that of its successor.
+        let ids = Set(books.auxiliaries.filter { $0.value.name == name }.keys)
         var lost = LedgerCount()
         for lane in Lane.allCases {
             var range = RowID.range(lane)
-            while books.auxiliaries[id]?.rows ?? 0 > 0 {
+            while ids.contains(where: { books.auxiliaries[$0]?.rows ?? 0 > 0 }) {
                 let metas = try guarded { try $0.metas(range, limit: BufferLimits.deletionRowsMax) }
                 guard let last = metas.last else { break }
                 let named = metas.filter {
                     let account = books.accounts[RowID.lane($0.id)]
-                    return $0.references.contains(id) && account?.isPending(RowID.sequence($0.id)) == true
+                    return !ids.isDisjoint(with: $0.references) && account?.isPending(RowID.sequence($0.id)) == true
                 }
                 if !named.isEmpty { try change { store in for meta in named { try drop(store, meta, reason) } } }
                 lost = named.reduce(lost) { $0 + $1.count }

@@ -119,7 +119,7 @@ extension AgentEngine {
             }
             return publish(ticket, topics.up(.batch(route)), payload)
         case .publishAuxiliary(let ticket, let auxiliary):
-            guard let payload = try? buffer.auxiliary(auxiliary.name) else {  // nothing names it any more
+            guard let payload = auxiliaryPayload(auxiliary.name) else {
                 return .publishFailed(ticket: ticket, .missing)
             }
             return publish(ticket, topics.up(.batch(.live)), payload)
@@ -169,6 +169,29 @@ extension AgentEngine {
             return .connectFailed
         }
     }
+
+    /// A table or key that is gone may come back with a flush, if this start uses it too. If it does not, the rows that
+    /// name it can never be read: they are lost, and that is told.
+    private func auxiliaryPayload(_ name: AuxiliaryName) -> [UInt8]? {
+        do {
+            if let payload = try buffer.auxiliary(name) { return payload }
+            guard now - startedAt >= Self.auxiliaryPatienceMilliseconds else { return nil }
+            switch name {
+            case .table(let hash):
+                guard !tables.tables.contains(where: { $0.hash == hash }) else { return nil }
+                _ = try buffer.declareLost(naming: name, .tableLost)
+            case .key(let id):
+                guard sealer.keys.current?.key.id != id else { return nil }
+                _ = try buffer.declareLost(naming: name, .damaged)
+            }
+        } catch {
+            parts.report(.rowsNotStored("\(name) could not be read: \(error)"))
+        }
+        return nil
+    }
+
+    /// Longer than any flush interval.
+    private static let auxiliaryPatienceMilliseconds: Int64 = 90_000
 
     private func publish(_ ticket: UInt64, _ topic: String, _ payload: [UInt8], retain: Bool = false) -> UplinkEvent? {
         do {

@@ -78,6 +78,8 @@ package final class AgentEngine {
     package var configuration: EngineConfiguration
     /// What the aggregator asked for; nil: our own interval.
     var wantedFlushMilliseconds: Int64?
+    /// Monotonic milliseconds.
+    let startedAt: Int64
     var nextFlush: Int64
     var nextTick: Int64
     package private(set) var isStopping = false
@@ -110,6 +112,7 @@ package final class AgentEngine {
         uplink = UplinkStateMachine(
             runningEpoch: parts.buffer.runningEpoch, sessionCounter: try parts.buffer.nextSession(), seed: parts.seed,
             heldBundleVersion: trust.bundle.version, receivedConfigurationVersion: kept.highest[.agent] ?? 0, now: now)
+        startedAt = now
         nextFlush = now + parts.configuration.flushMilliseconds
         nextTick = now
         buffer.setLive([])

@@ -187,6 +187,26 @@ struct BufferTests {
         #expect(!bench.buffer.contains(key))
     }
 
+    @Test("rows whose table was damaged can still be declared lost, before and after it is put again")
+    func damagedTable() throws {
+        for isPutAgain in [false, true] {
+            let bench = try BufferBench()
+            let table = TableHash(high: .zero, low: ID128(high: 0, low: 1))
+            try bench.buffer.put(.table(table), [9])
+            for index in 0..<4 { try bench.append(tables: index % 2 == 0 ? [table] : []) }
+            bench.buffer.close()
+            let database = try Database(path: bench.path)
+            try database.execute("UPDATE auxiliary SET payload = x'00'")
+            database.close()
+            try bench.open()
+            #expect(try bench.buffer.auxiliary(.table(table)) == nil)
+            if isPutAgain { try bench.buffer.put(.table(table), [9]) }
+            #expect(try bench.buffer.declareLost(naming: .table(table), .tableLost).batches == 2)
+            #expect(try bench.pending(.live).map(\.key.sequence) == [2, 4])
+            #expect(try bench.drainLosses().count(.tableLost).batches == 2)
+        }
+    }
+
     @Test("rows can be declared lost one by one or by the table they name")
     func declareLost() throws {
         let bench = try BufferBench()
