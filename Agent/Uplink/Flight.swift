@@ -11,6 +11,8 @@ struct Flight {
     private(set) var nextTicket: UInt64
     let slots: Int
     let batchBytesMax: Int
+    /// The connection has ended, although its end is not told yet: nothing may go.
+    var isCut = false
 
     init(slots: Int = 0, batchBytesMax: Int = 0, nextTicket: UInt64 = 1) {
         self.slots = slots
@@ -18,7 +20,7 @@ struct Flight {
         self.nextTicket = nextTicket
     }
 
-    var freeSlots: Int { max(0, slots - messages.count) }
+    var freeSlots: Int { isCut ? 0 : max(0, slots - messages.count) }
     /// Slots that bulk data leaves to alerts and control messages.
     var reservedSlots: Int { slots > 1 ? max(1, slots / 8) : 0 }
     var freeBulkSlots: Int { max(0, freeSlots - reservedSlots) }

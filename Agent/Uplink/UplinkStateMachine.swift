@@ -196,6 +196,8 @@ package struct UplinkStateMachine: Sendable {
     private mutating func publishFailed(_ ticket: UInt64, _ problem: PublishProblem, _ now: Int64) {
         guard let message = flight.remove(ticket) else { return }
         if problem != .missing { counters.publishesRefused += 1 }
+        // What is put back would be tried again at once, for ever, before the news of the end is read.
+        if problem == .notConnected { flight.isCut = true }
         switch (message, problem) {
         case (.batch(let key), .missing): unacknowledged.remove(key)
         case (.batch(let key), _): unacknowledged.postpone(key, now, using: &generator)

@@ -26,6 +26,8 @@ struct FakeNode {
     var credit: UInt64 = 256 * 1024
     var receiveMaximum = 20
     var violations: [String] = []
+    /// The connection has ended, but that is not told yet: every publish fails.
+    var isCut = false
     private var rowNumber: Int64 = 0
 
     init(seed: UInt64 = 1) {
@@ -56,6 +58,10 @@ struct FakeNode {
 
     private mutating func perform(_ action: UplinkAction, _ queue: inout [UplinkEvent]) {
         actions.append(action)
+        if isCut, let ticket = action.ticket {
+            queue.append(.publishFailed(ticket: ticket, .notConnected))
+            return
+        }
         switch action {
         case .fetch(let fetch):
             let pending = rows.filter { $0.key.lane == fetch.lane && !fetch.excluding.contains($0.row) }
@@ -158,6 +164,18 @@ struct FakeNode {
         let settled = keys.map(Set.init) ?? settledByAggregator
         handle(.acknowledged(acknowledgement(settled, counter: counter, change: change)))
         if brokerTakes { puback() }
+    }
+}
+
+extension UplinkAction {
+    /// Of what is to be published.
+    var ticket: UInt64? {
+        switch self {
+        case .publishBatch(let ticket, _, _), .publishState(let ticket, _), .publishBirth(let ticket, _, _),
+            .publishAuxiliary(let ticket, _), .publishResult(let ticket, _):
+            ticket
+        default: nil
+        }
     }
 }
 

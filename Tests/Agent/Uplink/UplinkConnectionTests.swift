@@ -131,6 +131,26 @@ struct UplinkConnectionTests {
         #expect(node.take().births == [.zero])
     }
 
+    @Test("a connection that has ended, though its end is not told yet, is not tried in a loop")
+    func cut() {
+        var node = FakeNode()
+        node.connect()
+        _ = node.take()
+        node.isCut = true
+        let key = node.store(.live)
+        node.acknowledge([]) { $0.needsKeys = [ID128(high: 1, low: 2)] }
+        node.store(.alert)
+        node.advance(30_000)
+        #expect(node.violations.isEmpty)
+        #expect(node.take().count { $0.ticket != nil } <= 2)
+        node.cut()
+        node.isCut = false
+        node.reconnect()
+        let actions = node.take()
+        #expect(actions.auxiliaries == [.key(ID128(high: 1, low: 2))])
+        #expect(actions.batches.map(\.key).contains(key))
+    }
+
     @Test("births asked for come once, with jitter; a challenge is answered once")
     func births() {
         var spread: Set<Int64> = []
