@@ -52,7 +52,7 @@ final class AgentOracle {
 final class CommitAudit {
     struct Committed {
         var isQuarantined: Bool
-        var kind: BatchKind
+        var records: UInt64
     }
     var committed: [AgentID: [BatchKey: Committed]] = [:]
     var losses: [AgentID: [LossRecord]] = [:]

@@ -33,6 +33,8 @@ final class SimulatedAgent {
     private(set) var engine: AgentEngine?
     private(set) var restartAt: Int64 = 0
     private(set) var reports: [AgentReport] = []
+    /// Buffer files that were found damaged.
+    private(set) var setAside = 0
     private(set) var lives = 0
     private(set) var transport: FakeTransport?
     private let broker: FakeBroker
@@ -49,9 +51,9 @@ final class SimulatedAgent {
     private var tick = 0
     private var outbox: [ListeningEvent] = []
     private var earlier: FileImage?
-    private var lastDeath: Death?
     private var now: Int64 = 0
     private var fileNumber = 0
+    private let isClone: Bool
 
     init(
         number: Int, name: String? = nil, fleet: SimulatedFleet, broker: FakeBroker, root: String, seed: UInt64,
@@ -62,6 +64,7 @@ final class SimulatedAgent {
         self.broker = broker
         self.root = "\(root)/agent-\(number)"
         self.trace = trace
+        isClone = false
         generator = SeededGenerator(seed: seed)
         clock = SimulatedClock(bootID: ID128(random: &generator))
         identity = try fleet.enrol(id)
@@ -75,6 +78,7 @@ final class SimulatedAgent {
         broker = other.broker
         self.root = "\(root)/agent-\(number)"
         trace = other.trace
+        isClone = true
         generator = SeededGenerator(seed: seed)
         clock = SimulatedClock(bootID: ID128(random: &generator))
         identity = other.identity
@@ -140,11 +144,15 @@ final class SimulatedAgent {
         gathered = BatchContent()
         lastScrapeAt = nil
         hasDescribed = false
+        nextScrapeAt = max(nextScrapeAt, now)
         let buffer = try Buffer(
             path: path, configuration: configuration, time: clock.time,
             generator: SeededGenerator(seed: generator.next())
         )
         self.buffer = buffer
+        setAside += buffer.rebuildCount
+        // What a clone found on its disk is the other node's, which has gone on since.
+        if isClone, lives == 1 { oracle.rewound.formUnion(buffer.ledger().map(\.laneKey)) }
         reconcile(buffer)
         let box = box
         let transport = broker.transport { box.events.append($0) }
@@ -277,17 +285,20 @@ final class SimulatedAgent {
         switch death {
         case .torn:
             if let earlier { image = image.torn(since: earlier, using: &generator) }
-        case .flipped(let bits):
-            image.flip(bits, using: &generator)
-            oracle.isDamaged = true
-        case .stopped, .killed: break
+        case .stopped, .killed, .flipped: break
         }
         earlier = nil
-        lastDeath = death
         transport?.abandon()
         oracle.killedSamples += gathered.samples.count
+        if case .flipped = death { buffer?.close() }
         ended()
         let old = path
+        if case .flipped(let bits) = death {
+            // Closing has emptied the WAL into the file, so that every page can be struck.
+            image = FileImage(old)
+            image.flip(bits, using: &generator)
+            oracle.isDamaged = true
+        }
         fileNumber += 1
         try image.write(to: path)
         FileImage.removeTree(old)
@@ -307,6 +318,9 @@ final class SimulatedAgent {
         trace.note("\(now) disk \(id) \(isFull)")
         try buffer.limitFile(pages: isFull ? buffer.filePages().all + 4 : nil)
     }
+
+    /// Times that a broker let it in.
+    var connections: Int { reports.count { $0 == .connected } }
 
     /// Nothing waits to be sent or told.
     var isQuiet: Bool {

@@ -42,8 +42,13 @@ final class SimulatedAggregator {
     private(set) var acknowledgementsSent = 0
     /// Births received; a restart of the aggregator must not make the fleet send any.
     private(set) var births = 0
-    private(set) var statistics = IngestStatistics()
-    /// The last acknowledgements, for replaying.
+    private(set) var tables = 0
+    /// Whether every message is kept for ``replayAll()``.
+    var keepsHistory = false
+    private var history: [(topic: String, payload: [UInt8])] = []
+    private var states: [AgentID: ConnectionState] = [:]
+    /// Batches that came again after they were settled, by the ledger.
+    var duplicates: UInt64 { ingest?.ledger().reduce(0) { $0 + $1.counts.duplicates } ?? 0 }
     private var now: Int64 = 0
 
     init(fleet: SimulatedFleet, broker: FakeBroker, root: String, seed: UInt64, trace: Trace) throws {
@@ -88,6 +93,26 @@ final class SimulatedAggregator {
         return deadline
     }
     var hasInput: Bool { !link.events.isEmpty || !inbox.isEmpty }
+
+    /// Nothing fails from now on.
+    func calm() throws {
+        crashPoint = nil
+        try tenant().faults.clear()
+    }
+
+    func lastState(of agent: AgentID) -> ConnectionState? { states[agent] }
+
+    /// A message that the broker held back until now.
+    func inject(_ topic: String, _ payload: [UInt8]) { inbox.append((topic, payload)) }
+
+    /// Everything that ever came, once more.
+    func replayAll() throws {
+        inbox += history
+        let (messages, kept) = (history.count, history)
+        try turn()
+        history = kept
+        trace.note("\(now) replayed \(messages)")
+    }
 
     /// Kills it where it stands, as kill -9 would.
     func kill() throws { try die() }
@@ -150,6 +175,7 @@ final class SimulatedAggregator {
         let messages = inbox
         inbox.removeAll()
         if !messages.isEmpty { try reach(.beforeOpening) }
+        if keepsHistory { history += messages }
         for (topic, payload) in messages {
             guard let opened = opener.open(topic: topic, payload: payload, now: time.now) else { continue }
             note(opened)
@@ -201,6 +227,8 @@ final class SimulatedAggregator {
             births += 1
             let isAnswer = birth.challenge != .zero
             trace.note("\(now) birth \(message.agent) \(birth.runningEpoch) \(birth.sessionCounter) \(isAnswer)")
+        case .table: tables += 1
+        case .state(let state): states[message.agent] = state
         case .rejected(let rejected):
             trace.note("\(now) rejected \(message.agent) \(rejected.code) \(rejected.detail)")
         default: break
@@ -211,7 +239,7 @@ final class SimulatedAggregator {
         audit.commits += 1
         for block in commit.blocks {
             audit.committed[block.agent, default: [:]][block.key] = CommitAudit.Committed(
-                isQuarantined: block.isQuarantined, kind: block.header.kind)
+                isQuarantined: block.isQuarantined, records: UInt64(block.header.recordCount))
             trace.note("\(now) commit \(block.agent) \(block.key) \(block.header.recordCount)")
         }
         for loss in commit.losses { audit.losses[loss.agent, default: []].append(loss.record) }

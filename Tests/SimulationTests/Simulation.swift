@@ -67,7 +67,7 @@ final class Simulation {
         broker.faults.until = min(broker.faults.until, now)
         broker.faults.partitions = []
         actions = []
-        aggregator.crashPoint = nil
+        try aggregator.calm()
         for agent in agents {
             agent.isProducing = false
             try agent.limitDisk(false)
@@ -81,12 +81,17 @@ final class Simulation {
         while now < end {
             try run(until: now + 10_000)
             // Twice, so that what the last flush produced is seen too.
-            if agents.allSatisfy(\.isQuiet) {
+            if agents.allSatisfy(\.isQuiet), aggregator.ingest != nil {
                 try run(until: now + 15_000)
                 if agents.allSatisfy(\.isQuiet) { return true }
             }
         }
         return false
+    }
+
+    /// The times of all samples that the store gives out of an agent, milliseconds.
+    func exportedTimes(of agent: AgentID) throws -> [Int64] {
+        (try SimulationCheck(self).exportedSamples()[agent] ?? [:]).values.flatMap(\.keys)
     }
 
     private func waiting() -> [String] {

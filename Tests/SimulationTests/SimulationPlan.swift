@@ -93,7 +93,7 @@ struct SimulationPlan {
             case 6, 7, 8:
                 death = .torn
                 add(.snapshot(agent: agent), at: at - Int64.random(in: 1...5000, using: &generator))
-            default: death = .flipped(bits: Int.random(in: 1...3, using: &generator))
+            default: death = .flipped(bits: Int.random(in: 1...100, using: &generator))
             }
             add(.die(agent: agent, death, downMilliseconds: down), at: at)
         }
@@ -102,6 +102,15 @@ struct SimulationPlan {
     private mutating func addClock(of agent: Int, _ generator: inout SeededGenerator) {
         if generator.chance(0.3) {
             add(.stepClock(agent: agent, milliseconds: Int64.random(in: -200_000...200_000, using: &generator)), at: 0)
+        }
+        if generator.chance(0.1) {
+            // An hour off and not synchronised, until some minutes later it is.
+            let ahead = Int64.random(in: 400_000...3_600_000, using: &generator) * (generator.chance(0.5) ? 1 : -1)
+            add(.stepClock(agent: agent, milliseconds: ahead), at: 0)
+            add(.setSynchronized(agent: agent, false), at: 0)
+            let at = time(&generator)
+            add(.stepClock(agent: agent, milliseconds: -ahead), at: at)
+            add(.setSynchronized(agent: agent, true), at: at)
         }
         if generator.chance(0.2) {
             let step = Int64.random(in: -60_000...60_000, using: &generator)
