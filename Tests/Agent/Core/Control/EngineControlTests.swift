@@ -43,6 +43,18 @@ struct EngineControlTests {
         #expect(bench.applied.last?.brokerHost == nil)
     }
 
+    @Test("a manifest under which nothing is acknowledged is reverted")
+    func revertsWithoutAcknowledgement() throws {
+        let bench = try ControlBench()
+        bench.run(seconds: 5)
+        try bench.push("flush-interval: 5 s\n", version: 1)
+        bench.acknowledges = false
+        bench.run(seconds: 180)
+        #expect(bench.reports.last?.step == .reverted)
+        #expect(bench.reports.last?.error.contains("no acknowledgement") == true)
+        #expect(bench.applied.last?.flushIntervalMilliseconds == 10_000)
+    }
+
     @Test("a manifest that makes the agent use too much is reverted")
     func revertsBudget() throws {
         let bench = try ControlBench()
