@@ -3,12 +3,13 @@ import Ingest
 import MQTT
 import Store
 import Telemetry
+import TestSupport
 import Testing
 import WireFormat
 
 /// The rows of RELIABILITY.md that a simulation can replay, each with a fixed plan. Every test ends with the whole
 /// check: balanced ledgers, exports as produced.
-@Suite("Reliability rows, simulated", .serialized)
+@Suite("Reliability rows, simulated", .serialized, .ownThread)
 struct ReliabilityTests {
     private static let second: Int64 = 1000
     private static let minute: Int64 = 60_000

@@ -1,9 +1,10 @@
 import Glibc
 import RuntimeSupport
 import Telemetry
+import TestSupport
 import Testing
 
-@Suite("The whole path under faults, from one seed", .serialized)
+@Suite("The whole path under faults, from one seed", .serialized, .ownThread)
 struct SimulationTests {
     private static func setting(_ name: String) -> UInt64? {
         getenv("STAGEBOX_SIMULATION_" + name).flatMap { UInt64(String(cString: $0)) }

@@ -7,7 +7,7 @@ import Testing
 
 /// A real mosquitto with the files that the aggregator writes. mosquitto grants every SUBSCRIBE and filters
 /// delivery, so what is tested is what arrives.
-@Suite("Isolation at the broker", .serialized)
+@Suite("Isolation at the broker", .serialized, .ownThread)
 struct BrokerIsolationTests {
     private static let isInstalled =
         ["/usr/sbin/mosquitto", "/usr/bin/mosquitto_pub", "/usr/bin/mosquitto_sub", "/usr/bin/openssl"]

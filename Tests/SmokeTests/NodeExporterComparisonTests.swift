@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// The agent's collectors beside Debian's prometheus-node-exporter on this machine.
-@Suite("Collectors beside node_exporter", .serialized)
+@Suite("Collectors beside node_exporter", .serialized, .ownThread)
 struct NodeExporterComparisonTests {
     private static let program = "/usr/bin/prometheus-node-exporter"
 

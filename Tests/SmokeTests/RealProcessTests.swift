@@ -5,7 +5,7 @@ import Testing
 
 /// The built programs as one process tree, killed and starved in the ways that RELIABILITY.md lists.
 @Suite(
-    "Real processes", .serialized,
+    "Real processes", .serialized, .ownThread,
     .enabled(if: SmokePrograms.areThere, "the programs or mosquitto are missing: build, or set STAGEBOX_BIN_DIR"))
 struct RealProcessTests {}
 
