@@ -1,6 +1,7 @@
 import RuntimeSupport
 import SQLite
 import Telemetry
+import WireFormat
 
 /// What can still be read of a file that was set aside.
 private struct Salvage {
@@ -141,8 +142,36 @@ extension Buffer {
 
     /// Compares every ledger with the rows that are really there, and corrects it. Reads each row's first page.
     func reconcileAll(_ store: RowStore) throws {
-        for id in books.accounts.keys where id.ordinal != 0 { try reconcile(id, store) }
+        for id in books.accounts.keys where id.ordinal != 0 {
+            try restoreEpoch(of: id, store)
+            try reconcile(id, store)
+        }
         for lane in Lane.allCases { try deleteStrays(lane, store) }
+    }
+
+    /// The list of epochs has no checksum, and with a wrong epoch no acknowledgement would find the rows. Their own
+    /// headers tell the right one: the first intact row's, unless another epoch of the file has that name.
+    private func restoreEpoch(of id: LaneID, _ store: RowStore) throws {
+        guard let known = books.epochs[id.ordinal]?.id, let epoch = try writtenEpoch(of: id, store), epoch != known,
+            !books.epochs.values.contains(where: { $0.id == epoch })
+        else { return }
+        books.epochs[id.ordinal]?.id = epoch
+        books.epochs[id.ordinal]?.isSaved = false
+        for other in books.accounts.keys where other.ordinal == id.ordinal {
+            _ = books.update(other) { $0.key.epoch = epoch }
+        }
+    }
+
+    /// The epoch in the header of the first intact row among the oldest eight.
+    private func writtenEpoch(of id: LaneID, _ store: RowStore) throws -> EpochID? {
+        for meta in try store.metas(id.allRows, limit: 8) {
+            guard let row = try store.row(meta.id), row.isIntact,
+                let header = try? BatchHeader(decodingPrefixOf: row.payload),
+                header.sequence == RowID.sequence(meta.id), header.lane == id.lane
+            else { continue }
+            return header.epoch
+        }
+        return nil
     }
 
     private func reconcile(_ id: LaneID, _ store: RowStore) throws {

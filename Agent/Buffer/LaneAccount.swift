@@ -22,7 +22,7 @@ package struct LaneLedger: Hashable, Sendable {
 
 /// The books of one (epoch, lane) in memory; what `encoded` holds is what the file keeps.
 struct LaneAccount: Sendable {
-    let key: LaneKey
+    var key: LaneKey
     var next: UInt64 = 1
     var produced = LedgerCount()
     var committed = LedgerCount()

@@ -187,6 +187,39 @@ struct BufferTests {
         #expect(!bench.buffer.contains(key))
     }
 
+    @Test("rows of an epoch whose name was damaged take it from their headers, and are acknowledged by it")
+    func damagedEpoch() throws {
+        let bench = try BufferBench()
+        let clock = ClockReading(
+            isSynchronized: true, errorBoundMilliseconds: 1, bootID: .zero, monotonicNanoseconds: 1)
+        for _ in 0..<3 {
+            _ = try bench.buffer.append(lane: .live, kind: .metrics, recordCount: 1, firstTimestamp: bench.time.now) {
+                var payload: [UInt8] = []
+                BatchHeader(
+                    kind: .metrics, lane: $0.lane, agent: AgentID(unchecked: "edge"), epoch: $0.epoch,
+                    sequence: $0.sequence, dataKeyID: .zero, firstTimestamp: bench.time.now,
+                    lastTimestamp: bench.time.now, recordCount: 1, clock: clock,
+                    nonce: [UInt8](repeating: 0, count: BatchHeader.nonceBytes)
+                ).encode(into: &payload)
+                return payload
+            }
+        }
+        let keys = try bench.pending(.live).map(\.key)
+        bench.buffer.close()
+        let database = try Database(path: bench.path)
+        try database.execute("UPDATE epochs SET epoch = zeroblob(16)")
+        database.close()
+        for _ in 0..<2 {
+            try bench.open()
+            #expect(try bench.pending(.live).prefix(3).map(\.key) == keys)
+            try bench.append()
+            bench.buffer.close()
+        }
+        try bench.open()
+        #expect(try bench.acknowledge(keys).committed.batches == 3)
+        try bench.check()
+    }
+
     @Test("rows whose table was damaged can still be declared lost, before and after it is put again")
     func damagedTable() throws {
         for isPutAgain in [false, true] {
