@@ -1,4 +1,4 @@
-package import Store
+package import Telemetry
 
 /// Why a series selector does not parse; `position` counts Unicode scalars from 0.
 package struct SelectorError: Error, Hashable, CustomStringConvertible {

@@ -1,5 +1,5 @@
 import API
-import Store
+import Telemetry
 import Testing
 
 @Suite("Selectors") struct SelectorTests {

@@ -9,6 +9,9 @@ struct PatternParser {
     private var position = 0
     private var depth = 0
     private var ignoresCase = false
+    private var isUngreedy = false
+    /// The names of the capturing groups, in the order of their opening parentheses; nil: without a name.
+    private(set) var groupNames: [String?] = []
     // Prometheus compiles label patterns with (?s): a dot matches newlines too.
     private var dotMatchesNewline = true
 
@@ -71,8 +74,8 @@ struct PatternParser {
             guard count == 0 else { throw failure("a quantifier after a quantifier") }
             guard max(bounds.min, bounds.max ?? 0) <= Self.repeatMax, bounds.max.map({ $0 >= bounds.min }) ?? true
             else { throw failure("a repeat count from 0 to \(Self.repeatMax), the lower first") }
-            _ = take("?")  // laziness changes which match is found, not whether there is one
-            node = .repeated(node, min: bounds.min, max: bounds.max)
+            let isLazy = take("?") != isUngreedy
+            node = .repeated(node, min: bounds.min, max: bounds.max, isLazy: isLazy)
             count += 1
         }
         return node
@@ -150,20 +153,31 @@ struct PatternParser {
         depth += 1
         defer { depth -= 1 }
         guard depth <= Self.nestingMax else { throw failure("at most \(Self.nestingMax) nested groups") }
-        let saved = (ignoresCase, dotMatchesNewline)
+        let saved = (ignoresCase, dotMatchesNewline, isUngreedy)
+        var number: Int?
         if take("?") {
             if take("P") || current == "<" {
                 guard take("<") else { throw failure("a group name \"<name>\"") }
-                while let scalar = current, scalar != ">" { position += 1 }
+                var name = ""
+                while let scalar = current, scalar != ">" {
+                    name.unicodeScalars.append(scalar)
+                    position += 1
+                }
                 guard take(">") else { throw failure("\">\" after the group's name") }
+                groupNames.append(name)
+                number = groupNames.count
             } else if try flags() {
                 return .empty
             }
+        } else {
+            groupNames.append(nil)
+            number = groupNames.count
         }
         let node = try alternatives()
         guard take(")") else { throw failure("a closing \")\"") }
-        (ignoresCase, dotMatchesNewline) = saved
-        return node
+        (ignoresCase, dotMatchesNewline, isUngreedy) = saved
+        guard let number else { return node }
+        return .group(node, number: number, name: groupNames[number - 1])
     }
 
     /// - Returns: true for `(?flags)`, which holds to the end of the enclosing group.
@@ -174,7 +188,8 @@ struct PatternParser {
             switch scalar {
             case "i": ignoresCase = value
             case "s": dotMatchesNewline = value
-            case "m", "U": break
+            case "U": isUngreedy = value
+            case "m": break
             case "-": value = false
             case ":": return false
             case ")": return true

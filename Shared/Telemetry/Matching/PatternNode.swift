@@ -7,8 +7,10 @@ indirect enum PatternNode {
     case wordBoundary(negated: Bool)
     case sequence([PatternNode])
     case alternatives([PatternNode])
-    /// `max` nil: without bound.
-    case repeated(PatternNode, min: Int, max: Int?)
+    /// `max` nil: without bound. `isLazy`: the shortest way is tried first.
+    case repeated(PatternNode, min: Int, max: Int?, isLazy: Bool)
+    /// Captures what it matches. Numbers count opening parentheses from 1.
+    case group(PatternNode, number: Int, name: String?)
 
     /// The texts that this node matches and no others; nil unless at most `limit` plain texts.
     func literals(limit: Int) -> [String]? {
@@ -29,6 +31,7 @@ indirect enum PatternNode {
                 texts += more
             }
             return texts
+        case .group(let node, _, _): return node.literals(limit: limit)
         case .start, .end, .wordBoundary, .repeated: return nil
         }
     }

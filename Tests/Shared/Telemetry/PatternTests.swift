@@ -1,4 +1,4 @@
-import Store
+import Telemetry
 import Testing
 
 @Suite struct PatternTests {
@@ -56,5 +56,27 @@ import Testing
         #expect(try AnchoredPattern("a|b(c|d)").literals == ["a", "bc", "bd"])
         #expect(try AnchoredPattern("a+").literals == nil)
         #expect(try LabelMatcher("x", .matches, "a|b").candidateValues == ["a", "b"])
+    }
+}
+
+@Suite struct CapturingPatternTests {
+    @Test(
+        "groups capture what a backtracking matcher finds first",
+        arguments: [
+            ("source-(.*)", "source-10", "v-$1", "v-10"), ("(.*)-value-(.*)", "a-value-b", "$2$1", "ba"),
+            ("(?P<x>a+)(?P<y>a*)", "aaa", "${x}.$y", "aaa."), ("(a+?)(a*)", "aaa", "$1.$2", "a.aa"),
+            ("(a|ab)(c|bcd)?(d*)", "abcd", "$1,$2,$3", "a,bcd,"), ("(x)|(y)", "y", "[$1$2]", "[y]"),
+            (".*", "a\nb", "$0", "a\nb"), ("(.*)", "", "value-$1", "value-"), ("(.)(.)", "ab", "$$1$", "$1$"),
+            ("(a)", "a", "$1x ${1}x ${2} $", " ax  $"), ("(?i:(NODE))-(\\d+)", "node-7", "$2", "7"),
+        ])
+    func captures(pattern: String, text: String, template: String, expected: String) throws {
+        #expect(try CapturingPattern(pattern).match(text)?.expand(template) == expected)
+    }
+
+    @Test("a text that matches only in part does not match")
+    func anchored() throws {
+        #expect(try CapturingPattern("value-(.*)").match("source-value-1") == nil)
+        #expect(try CapturingPattern("a").match("ab") == nil)
+        #expect(throws: PatternError.self) { try CapturingPattern("(.*") }
     }
 }
