@@ -50,14 +50,12 @@ extension TenantStore {
     /// Merges the oldest level-0 blocks of an agent.
     /// - Returns: the samples written.
     private func compact(_ agent: AgentNumber, _ budgetSamples: Int) throws -> Int {
-        let blocks = head.blocks(of: agent)
-        let expected = blocks.reduce(0) { $0 + Int($1.records) }
-        let merge = BlockMerge(samples: min(expected, budgetSamples))
+        let chosen = head.blocks(of: agent, samplesMax: budgetSamples)
+        let merge = BlockMerge(samples: chosen.reduce(0) { $0 + Int($1.records) }, blocks: chosen.count)
         var taken: [Head.Block] = []
-        for block in blocks {
-            if !taken.isEmpty, merge.sampleCount + Int(block.records) > budgetSamples { break }
-            if try add(block, of: agent, to: merge) { taken.append(block) }
-        }
+        // Openers that run in parallel let blocks change places; by time they need no sorting sample by sample.
+        for block in chosen.sorted(by: { ($0.first, $0.id) < ($1.first, $1.id) })
+        where try add(block, of: agent, to: merge) { taken.append(block) }
         guard !taken.isEmpty else { return 0 }
         try indexFile.save(index)
         let written = try write(merge, of: agent, moved: taken)
@@ -70,14 +68,16 @@ extension TenantStore {
     private func add(_ block: Head.Block, of agent: AgentNumber, to merge: BlockMerge) throws -> Bool {
         let skipped = alreadyMoved(block)
         if block.decoded == nil, skipped.isEmpty {
-            return try reading(block, of: agent) { decoder in
+            return try reading(block, of: agent, repeatingConstants: false) { decoder in
                 guard let set = tables.set(agent, decoder.tables.map(\.hash)) else { throw missingTable(block) }
-                merge.add(decoder, set, shift: block.shift)
+                merge.add(decoder, set, shift: block.shift, order: block.id)
                 return true
             } ?? false
         }
         guard let (set, batch) = try decoded(block, of: agent) else { return false }
-        merge.add(skipped.isEmpty ? batch : batch.dropping(days: skipped, shift: block.shift), set, shift: block.shift)
+        merge.add(
+            skipped.isEmpty ? batch : batch.dropping(days: skipped, shift: block.shift), set, shift: block.shift,
+            order: block.id)
         return true
     }
 
@@ -113,13 +113,13 @@ extension TenantStore {
     private func build(_ merge: BlockMerge, from oldestDay: Int64) throws -> [WindowPlace: ChunkBuilder] {
         var builders: [WindowPlace: ChunkBuilder] = [:]
         var split: (instants: Int, parts: [(place: WindowPlace, range: Range<Int>)]) = (-1, [])
-        try merge.forEachSeries { id, run, instants in
-            if split.instants != instants { split = (instants, WindowPlace.split(run.timestamps)) }
+        try merge.forEachSeries { id, column, instants in
+            if split.instants != instants { split = (instants, WindowPlace.split(column.times)) }
             for part in split.parts where part.place.day >= oldestDay {
                 let place = part.place.with(slice: WindowPlace.slice(of: id))
                 let builder = try builders[place] ?? ChunkBuilder()
                 builders[place] = builder
-                try builder.append(id, run, part.range, instants: instants)
+                try builder.append(id, column, part.range, instants: instants)
             }
         }
         return builders
@@ -151,14 +151,15 @@ extension TenantStore {
 
     /// Decodes a block from its body; nil when it was compacted meanwhile, or does not decode and was set aside.
     private func reading<Result>(
-        _ block: Head.Block, of agent: AgentNumber, _ use: (MetricBlockDecoder) throws -> Result
+        _ block: Head.Block, of agent: AgentNumber, repeatingConstants: Bool = true,
+        _ use: (MetricBlockDecoder) throws -> Result
     ) throws -> Result? {
         guard let body = try block.body ?? ingestReaders.use({ try IngestFile.body(of: block.id, in: $0) }) else {
             return nil
         }
         do {
             return try CodecPool.shared.use { codec in
-                try codec.decoder.decode(try codec.body.decompress(body))
+                try codec.decoder.decode(try codec.body.decompress(body), repeatingConstants: repeatingConstants)
                 return try use(codec.decoder)
             }
         } catch let error as SQLiteError {
@@ -191,13 +192,15 @@ extension TenantStore {
                 $0.window == window.window && $0.low / UInt32(StoreLimits.chunkGroupSeriesMax) == slice
             }
             guard rows.count > 1 else { return }
-            let merge = BlockMerge(samples: rows.reduce(0) { $0 + Int($1.samples) })
+            let merge = BlockMerge(samples: rows.reduce(0) { $0 + Int($1.samples) }, blocks: rows.count)
             let decompressor = try ZstdDecompressor()
             var damaged: [Int64] = []
-            for row in rows {
+            for row in rows.sorted(by: { ($0.first, $0.id) < ($1.first, $1.id) }) {
                 guard let body = try file.body(of: row.id) else { continue }
                 // What of a damaged group was added before the damage stays.
-                do { try merge.add(ChunkGroupReader(body, decompressor: decompressor)) } catch is WireError {
+                do {
+                    try merge.add(ChunkGroupReader(body, decompressor: decompressor), order: row.id)
+                } catch is WireError {
                     damaged.append(row.id)
                 }
             }
@@ -206,8 +209,8 @@ extension TenantStore {
                     DayFiles.name(window.day), "\(damaged.count) chunk groups do not decode", "their samples are lost")
             }
             let builder = try ChunkBuilder()
-            try merge.forEachSeries { id, run, instants in
-                try builder.append(id, run, run.timestamps.indices, instants: instants)
+            try merge.forEachSeries { id, column, instants in
+                try builder.append(id, column, column.times.indices, instants: instants)
             }
             let chunks = try builder.finish(agent: window.agent, window: window.window)
             try file.write(chunks, replacing: rows.map(\.id), moved: [], generation: [])

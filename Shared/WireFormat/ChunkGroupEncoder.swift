@@ -57,25 +57,39 @@ public final class ChunkGroupEncoder {
     ///   - values: one per timestamp of the timeline.
     ///   - startTimestamp: of a counter, milliseconds; 0 if unknown.
     ///   - anomalies: positions of anomalous values, ascending.
-    @discardableResult
     public func add(
         series number: UInt64, timeline: Int, values: UnsafeBufferPointer<Double>, startTimestamp: Int64 = 0,
         anomalies positions: [Int] = []
-    ) throws(WireError) -> ChunkSummary {
-        guard series.count < capacity else { throw .tooLarge("series") }
+    ) throws(WireError) {
         guard timelines.indices.contains(timeline), timelines[timeline].count == values.count,
             let base = values.baseAddress
         else { throw .invalid("value count") }
-        sampleCount += values.count
-        guard sampleCount <= ChunkGroup.samplesMax else { throw .tooLarge("samples") }
+        try enter(number, timeline, startTimestamp, positions)
         columns.add(base, count: values.count)
+        guard includesSummaries else { return }
+        let isConstant = columns.classes.bytes[series.count - 1] & 7 < ValueClass.Kind.rising.rawValue
+        summaries.append(isConstant ? ChunkSummary(constant: base[0], count: values.count) : ChunkSummary(values))
+    }
+
+    /// A series whose values are all the same, at every timestamp of the timeline.
+    public func add(
+        series number: UInt64, timeline: Int, constant value: Double, startTimestamp: Int64 = 0,
+        anomalies positions: [Int] = []
+    ) throws(WireError) {
+        guard timelines.indices.contains(timeline), !timelines[timeline].isEmpty else { throw .invalid("value count") }
+        try enter(number, timeline, startTimestamp, positions)
+        columns.addConstant(value)
+        if includesSummaries { summaries.append(ChunkSummary(constant: value, count: timelines[timeline].count)) }
+    }
+
+    private func enter(_ number: UInt64, _ timeline: Int, _ start: Int64, _ positions: [Int]) throws(WireError) {
+        guard series.count < capacity else { throw .tooLarge("series") }
+        sampleCount += timelines[timeline].count
+        guard sampleCount <= ChunkGroup.samplesMax else { throw .tooLarge("samples") }
         series.append(number)
         timelineOf.append(timeline)
-        starts.append(startTimestamp)
+        starts.append(start)
         if !positions.isEmpty { anomalies.append((series.count - 1, positions)) }
-        let summary = ChunkSummary(values)
-        if includesSummaries { summaries.append(summary) }
-        return summary
     }
 
     /// - Returns: the group's bytes, compressed.

@@ -78,6 +78,14 @@ public final class ChunkGroupReader {
         return result
     }
 
+    /// The value that a whole series has, if the group says so; nil: decode it.
+    public func constant(_ position: Int) -> Double? {
+        guard directory.entries[position].isConstant else { return nil }
+        var value = 0.0
+        // The directory has validated the classes of constants.
+        return (try? read(position, constant: &value)) == nil ? nil : value
+    }
+
     /// Decodes one series into the caller's memory.
     /// - Precondition: `values` has room for one value per timestamp.
     public func read(_ position: Int, into values: UnsafeMutablePointer<Double>) throws(WireError) {
@@ -242,12 +250,11 @@ public final class ChunkGroupReader {
             let entry = directory.entries[index]
             let count = timelines[Int(timelineOf[index])].count
             var value = 0.0
-            if entry.valueClass & 7 < ValueClass.Kind.rising.rawValue { try read(index, constant: &value) }
+            if entry.isConstant { try read(index, constant: &value) }
             summaries.append(ChunkSummary(constant: value, count: count))
         }
         for field in [\ChunkSummary.sum, \.min, \.max, \.last] {
-            for index in series.indices
-            where directory.entries[index].valueClass & 7 >= ValueClass.Kind.rising.rawValue {
+            for index in series.indices where !directory.entries[index].isConstant {
                 summaries[index][keyPath: field] = Double(bitPattern: cursor.word())
             }
         }

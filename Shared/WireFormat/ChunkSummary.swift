@@ -12,15 +12,28 @@ public struct ChunkSummary: Sendable, Equatable {
     public init(_ values: UnsafeBufferPointer<Double>) {
         guard let final = values.last else { return }
         last = final
-        var low = Double.infinity
-        var high = -Double.infinity
-        for value in values where value == value {
-            count += 1
-            sum += value
-            low = value < low ? value : low
-            high = value > high ? value : high
+        // Four lanes, since a single sum waits for each addition.
+        var (sums, lows) = (SIMD4<Double>(repeating: 0), SIMD4<Double>(repeating: .infinity))
+        var highs = SIMD4<Double>(repeating: -.infinity)
+        var unknown = 0
+        var index = 0
+        while index < values.count {
+            var four = SIMD4<Double>(repeating: .nan)
+            if values.count - index >= 4 {
+                four = SIMD4(values[index], values[index + 1], values[index + 2], values[index + 3])
+            } else {
+                for lane in 0..<values.count - index { four[lane] = values[index + lane] }
+            }
+            index += 4
+            let isNaN = four .!= four
+            if any(isNaN) { for lane in 0..<4 where isNaN[lane] { unknown += 1 } }
+            sums += four.replacing(with: 0, where: isNaN)
+            lows.replace(with: four, where: four .< lows)
+            highs.replace(with: four, where: four .> highs)
         }
-        if count > 0 { (min, max) = (low, high) }
+        count = index - unknown
+        sum = sums.sum()
+        if count > 0 { (min, max) = (lows.min(), highs.max()) }
     }
 
     /// Of `count` equal values.

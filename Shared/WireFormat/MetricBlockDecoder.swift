@@ -22,6 +22,8 @@ public final class MetricBlockDecoder {
     public private(set) var series: [UInt32] = []
     public private(set) var startTimestamps: [Int64] = []
     public private(set) var anomalies: [UInt64] = []
+    /// Parallel to ``series``: whether the block says that all its values are the same.
+    public private(set) var constancy: [Bool] = []
     /// Series-major within each group, as in ``MetricBatch``.
     public private(set) var sampleCount = 0
     private var values: UnsafeMutablePointer<Double>
@@ -36,12 +38,14 @@ public final class MetricBlockDecoder {
     public var allValues: UnsafeBufferPointer<Double> { UnsafeBufferPointer(start: values, count: sampleCount) }
 
     /// Validates and decodes everything.
+    /// - Parameter repeatingConstants: false leaves all but the first value of a series undefined where ``constancy``
+    ///   is true; most series of a machine rest.
     /// - Throws: ``WireError`` for any bytes that are no valid block; the buffers then hold nothing.
-    public func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) {
+    public func decode(_ bytes: UnsafeRawBufferPointer, repeatingConstants: Bool = true) throws(WireError) {
         clear()
         do throws(WireError) {
             let limit = try readHeader(bytes)
-            for body in bodies { try decodeGroup(body, limit: limit) }
+            for body in bodies { try decodeGroup(body, limit: limit, repeatingConstants) }
             bodies.removeAll(keepingCapacity: true)
         } catch {
             clear()
@@ -49,10 +53,10 @@ public final class MetricBlockDecoder {
         }
     }
 
-    public func decode(_ bytes: [UInt8]) throws(WireError) {
+    public func decode(_ bytes: [UInt8], repeatingConstants: Bool = true) throws(WireError) {
         var failure: WireError?
         bytes.withUnsafeBytes { bytes in
-            do throws(WireError) { try decode(bytes) } catch { failure = error }
+            do throws(WireError) { try decode(bytes, repeatingConstants: repeatingConstants) } catch { failure = error }
         }
         if let failure { throw failure }
     }
@@ -92,6 +96,7 @@ public final class MetricBlockDecoder {
         groups.removeAll(keepingCapacity: true)
         timestamps.removeAll(keepingCapacity: true)
         series.removeAll(keepingCapacity: true)
+        constancy.removeAll(keepingCapacity: true)
         startTimestamps.removeAll(keepingCapacity: true)
         anomalies.removeAll(keepingCapacity: true)
         bodies.removeAll(keepingCapacity: true)
@@ -124,7 +129,9 @@ public final class MetricBlockDecoder {
         return limit
     }
 
-    private func decodeGroup(_ body: UnsafeRawBufferPointer, limit: UInt64) throws(WireError) {
+    private func decodeGroup(
+        _ body: UnsafeRawBufferPointer, limit: UInt64, _ repeatingConstants: Bool
+    ) throws(WireError) {
         try reader.read(body, limit: limit, samplesMax: MetricBlock.samplesMax - sampleCount)
         let valueCount = reader.timestamps.count
         let seriesCount = reader.series.count
@@ -135,8 +142,9 @@ public final class MetricBlockDecoder {
         var isValid = true
         reader.directory.entries.withUnsafeBufferPointer { entries in
             for entry in entries {
-                guard
-                    ValueColumnDecoder.read(entry, stream: streams + Int(entry.offset), count: valueCount, into: target)
+                let isConstant = entry.isConstant
+                let count = isConstant && !repeatingConstants ? 1 : valueCount
+                guard ValueColumnDecoder.read(entry, stream: streams + Int(entry.offset), count: count, into: target)
                 else {
                     isValid = false
                     return
@@ -145,6 +153,7 @@ public final class MetricBlockDecoder {
             }
         }
         guard isValid else { throw .invalid("value stream") }
+        constancy.append(contentsOf: reader.directory.entries.lazy.map(\.isConstant))
         groups.append(
             Group(
                 timestamps: timestamps.count..<timestamps.count + valueCount,

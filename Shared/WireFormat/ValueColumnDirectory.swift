@@ -11,6 +11,9 @@ struct ValueColumnDirectory {
         var offset: UInt32
         var length: UInt32
         var valueClass: UInt8
+
+        /// Whether there is no stream: every value is the first.
+        var isConstant: Bool { valueClass & 7 < ValueClass.Kind.rising.rawValue }
     }
 
     private(set) var entries: [Entry] = []

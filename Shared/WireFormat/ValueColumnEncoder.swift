@@ -85,7 +85,8 @@ struct ValueColumnEncoder: ~Copyable {
         }
     }
 
-    private mutating func addConstant(_ value: Double) {
+    /// Adds the next series, whose values are all this one.
+    mutating func addConstant(_ value: Double) {
         if value.bitPattern == 0 {
             classes.append(ValueClass(.zero).rawValue)
             return

@@ -86,6 +86,19 @@ final class Head: Sendable {
     /// An agent's blocks, oldest first.
     func blocks(of agent: AgentNumber) -> [Block] { state.withLock { $0.agents[agent] ?? [] } }
 
+    /// Its oldest blocks of at most `samplesMax` samples together; at least one if there is any.
+    func blocks(of agent: AgentNumber, samplesMax: Int) -> [Block] {
+        state.withLock { state in
+            guard let blocks = state.agents[agent] else { return [] }
+            var samples = 0
+            let end = blocks.firstIndex { block in
+                samples += Int(block.records)
+                return samples > samplesMax
+            }
+            return Array(blocks.prefix(max(1, end ?? blocks.count)))
+        }
+    }
+
     func allIDs() -> [Int64] { state.withLock { $0.agents.values.flatMap { $0.map(\.id) } } }
 
     /// Takes out compacted blocks.

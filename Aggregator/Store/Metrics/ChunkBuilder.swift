@@ -21,12 +21,12 @@ final class ChunkBuilder {
         encoder.begin(timelines: [], seriesMax: StoreLimits.chunkGroupSeriesMax, includesSummaries: true)
     }
 
-    /// - Parameter instants: the same number as before tells that `run.timestamps[range]` is the same as before.
-    func append(_ series: UInt32, _ run: SampleRun, _ range: Range<Int>, instants: Int) throws {
-        if run.starts.isEmpty, range.count <= Self.timelineSamplesMax {
-            return try append(series, run, range, start: 0, instants: instants)
+    /// - Parameter instants: the same number as before tells that `column.times[range]` is the same as before.
+    func append(_ series: UInt32, _ column: SampleColumn, _ range: Range<Int>, instants: Int) throws {
+        if column.starts.isEmpty, range.count <= Self.timelineSamplesMax {
+            return try append(series, column, range, start: 0, instants: instants)
         }
-        let starts = run.expandedStarts()
+        let starts = CounterStarts.expanded(column.starts, count: column.times.count)
         var from = range.lowerBound
         while from < range.upperBound {
             var end = from + 1
@@ -36,33 +36,42 @@ final class ChunkBuilder {
                 end += 1
             }
             let start = starts.isEmpty ? 0 : starts[from]
-            try append(series, run, from..<end, start: start, instants: from..<end == range ? instants : nil)
+            try append(series, column, from..<end, start: start, instants: from..<end == range ? instants : nil)
             from = end
         }
     }
 
-    private func append(_ series: UInt32, _ run: SampleRun, _ range: Range<Int>, start: Int64, instants: Int?) throws {
+    private func append(
+        _ series: UInt32, _ column: SampleColumn, _ range: Range<Int>, start: Int64, instants: Int?
+    ) throws {
         guard !range.isEmpty else { return }
-        guard total == 0 || series > high, let timeline = timeline(run, range, instants) else {
+        guard total == 0 || series > high, let timeline = timeline(column, range, instants) else {
             let further = try overflow ?? ChunkBuilder()
             overflow = further
-            return try further.append(series, run, range, start: start, instants: instants)
+            return try further.append(series, column, range, start: start, instants: instants)
         }
         if total == 0 { low = series }
         high = series
         total += range.count
-        let marks = run.anomalies.filter(range.contains).map { $0 - range.lowerBound }
-        try run.values.withUnsafeBufferPointer { values in
-            _ = try encoder.add(
-                series: UInt64(series), timeline: timeline, values: UnsafeBufferPointer(rebasing: values[range]),
+        let marks =
+            column.anomalies.isEmpty
+            ? [] : column.anomalies.filter(range.contains).map { $0 - range.lowerBound }
+        if let values = column.values {
+            try encoder.add(
+                series: UInt64(series), timeline: timeline,
+                values: UnsafeBufferPointer(start: values + range.lowerBound, count: range.count),
                 startTimestamp: start, anomalies: marks)
+        } else {
+            try encoder.add(
+                series: UInt64(series), timeline: timeline, constant: column.constant, startTimestamp: start,
+                anomalies: marks)
         }
     }
 
     /// The number of the timeline with these timestamps; nil when the group has no room for it.
-    private func timeline(_ run: SampleRun, _ range: Range<Int>, _ instants: Int?) -> Int? {
+    private func timeline(_ column: SampleColumn, _ range: Range<Int>, _ instants: Int?) -> Int? {
         if let instants, let last, last.instants == instants { return last.timeline }
-        let times = run.timestamps[range]
+        let times = column.times[range]
         var found = timelines.firstIndex {
             $0.count == times.count && $0.first == times.first && $0.last == times.last && $0.elementsEqual(times)
         }

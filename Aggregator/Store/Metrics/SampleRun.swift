@@ -15,11 +15,6 @@ struct SampleRun {
     mutating func removeAll() {
         timestamps.removeAll(keepingCapacity: true)
         isOrdered = true
-        removeValues()
-    }
-
-    /// Keeps the timestamps, for a series that was sampled at the same instants.
-    mutating func removeValues() {
         values.removeAll(keepingCapacity: true)
         anomalies.removeAll(keepingCapacity: true)
         starts.removeAll(keepingCapacity: true)
@@ -39,6 +34,11 @@ struct SampleRun {
     mutating func append(values numbers: UnsafeBufferPointer<Double>, start: Int64) {
         if (starts.last?.start ?? 0) != start { starts.append((values.count, start)) }
         values.append(contentsOf: numbers)
+    }
+
+    mutating func append(repeating value: Double, count: Int, start: Int64) {
+        if (starts.last?.start ?? 0) != start { starts.append((values.count, start)) }
+        values.append(contentsOf: repeatElement(value, count: count))
     }
 
     /// Marks the sample at `index`, which is higher than any marked before.
@@ -91,14 +91,17 @@ struct SampleRun {
     }
 
     /// The start of each sample's counter; empty when none is known.
-    func expandedStarts() -> [Int64] {
-        guard !starts.isEmpty else { return [] }
-        var all = [Int64](repeating: 0, count: values.count)
-        for (number, entry) in starts.enumerated() {
-            let end = number + 1 < starts.count ? starts[number + 1].index : values.count
-            for index in entry.index..<end { all[index] = entry.start }
+    func expandedStarts() -> [Int64] { CounterStarts.expanded(starts, count: values.count) }
+
+    /// Hands the samples on. After ``settle()``.
+    func column<Result>(_ body: (SampleColumn) throws -> Result) rethrows -> Result {
+        try timestamps.withUnsafeBufferPointer { times in
+            try values.withUnsafeBufferPointer { values in
+                try body(
+                    SampleColumn(
+                        times: times, values: values.baseAddress, constant: 0, anomalies: anomalies, starts: starts))
+            }
         }
-        return all
     }
 
     /// Leaves out what is outside `range`. After ``settle()``.

@@ -25,7 +25,7 @@ struct WindowPlace: Hashable, Comparable, Sendable {
     var end: Int64 { day &* StoreLimits.dayMilliseconds &+ (window + 1) &* StoreLimits.windowMilliseconds }
 
     /// Cuts ascending times at the windows' edges.
-    static func split(_ times: [Int64]) -> [(place: WindowPlace, range: Range<Int>)] {
+    static func split(_ times: UnsafeBufferPointer<Int64>) -> [(place: WindowPlace, range: Range<Int>)] {
         var parts: [(place: WindowPlace, range: Range<Int>)] = []
         var start = 0
         while start < times.count {

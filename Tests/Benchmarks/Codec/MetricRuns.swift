@@ -55,7 +55,7 @@ extension CodecBenchmark {
                 encoder.begin(timelines: [Array(recording.timestamps[start..<start + ticks])], seriesMax: seriesCount)
                 for series in 0..<seriesCount {
                     try recording.values[series].withUnsafeBufferPointer {
-                        _ = try encoder.add(
+                        try encoder.add(
                             series: UInt64(series), timeline: 0,
                             values: UnsafeBufferPointer(rebasing: $0[start..<start + ticks]))
                     }

@@ -48,7 +48,7 @@ struct SizeBudgetTests {
             encoder.begin(timelines: [Array(recording.timestamps[ticks])], seriesMax: recording.values.count)
             for (number, values) in recording.values.enumerated() {
                 try Array(values[ticks]).withUnsafeBufferPointer {
-                    _ = try encoder.add(series: UInt64(number), timeline: 0, values: $0)
+                    try encoder.add(series: UInt64(number), timeline: 0, values: $0)
                 }
             }
             let group = try encoder.finish()
