@@ -50,6 +50,7 @@ let shared: [Target] = [
     .systemLibrary(name: "CZstd", path: "Shared/CZstd", providers: [.apt(["libzstd-dev"])]),
     module("Shared/Telemetry", []),
     module("Shared/RuntimeSupport", ["Telemetry"]),
+    module("Shared/Interchange", ["Telemetry"]),
     module("Shared/Compression", ["CZstd"]),
     module("Shared/WireFormat", ["Telemetry", "Compression"]),
     module("Shared/Sealing", ["Telemetry", "WireFormat", "CSodium"]),
@@ -99,8 +100,8 @@ let aggregator: [Target] = [
     program(
         "CommandMain", "Aggregator/Command",
         [
-            "AggregatorCore", "Access", "MQTT", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "Store",
-            arguments, log,
+            "AggregatorCore", "Access", "Interchange", "MQTT", "Sealing", "WireFormat", "Telemetry",
+            "RuntimeSupport", "Store", arguments, log,
         ]),
 ]
 
@@ -108,6 +109,7 @@ let testTargets: [Target] = [
     module("Tests/TestSupport", ["Telemetry", "RuntimeSupport"]),
     tests("Tests/Shared/Telemetry", ["Telemetry", "TestSupport"]),
     tests("Tests/Shared/RuntimeSupport", ["RuntimeSupport", "Telemetry", "TestSupport"]),
+    tests("Tests/Shared/Interchange", ["Interchange", "Telemetry", "TestSupport"]),
     tests("Tests/Shared/WireFormat", ["WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Shared/Sealing", ["Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Shared/SQLite", ["SQLite", "TestSupport", "RuntimeSupport"]),

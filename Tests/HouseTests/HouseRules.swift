@@ -33,7 +33,8 @@ struct HouseRules {
         "pure modules import only what they may",
         arguments: [
             ("Shared/Telemetry", []), ("Shared/WireFormat", ["Telemetry", "Compression"]),
-            ("Shared/Compression", ["CZstd"]), ("Agent/Uplink", ["Telemetry", "WireFormat", "RuntimeSupport"]),
+            ("Shared/Interchange", ["Telemetry"]), ("Shared/Compression", ["CZstd"]),
+            ("Agent/Uplink", ["Telemetry", "WireFormat", "RuntimeSupport"]),
             ("Agent/Intake", ["Telemetry", "RuntimeSupport"]),
             ("Agent/Control", ["Telemetry", "WireFormat", "RuntimeSupport"]),
         ] as [(String, Set<String>)])

@@ -31,6 +31,20 @@ public enum Files {
 
     public static func text(_ path: String) throws -> String { String(decoding: try read(path), as: UTF8.self) }
 
+    /// The names in a directory, in no order, without those that begin with a dot.
+    public static func names(in path: String) throws -> [String] {
+        guard let directory = opendir(path) else { throw SystemError("opendir \(path)") }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = Glibc.readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if !name.hasPrefix(".") { names.append(name) }
+        }
+        return names
+    }
+
     /// Overwrites and then shortens: a file emptied first and written anew is flushed by ext4 when it is closed.
     public static func write(_ bytes: [UInt8], to path: String) throws {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
