@@ -79,6 +79,7 @@ let agent: [Target] = [
 let aggregator: [Target] = [
     module("Aggregator/Ingest", ["Telemetry", "RuntimeSupport", "WireFormat", "Sealing"]),
     module("Aggregator/Store", ["Telemetry", "RuntimeSupport", "WireFormat", "Compression", "SQLite", "Ingest"]),
+    module("Aggregator/PromQL", ["Telemetry"]),
     module("Aggregator/Access", ["Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "COpenSSL"]),
     module(
         "Aggregator/API",
@@ -136,6 +137,7 @@ let testTargets: [Target] = [
     tests(
         "Tests/Aggregator/Store",
         ["Store", "Ingest", "SQLite", "WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Aggregator/PromQL", ["PromQL", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests(
         "Tests/Aggregator/Access", ["Access", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests(

@@ -1,0 +1,316 @@
+import Telemetry
+
+/// Numbers series by the labels that tie both sides of an operator together.
+struct MatchGroups {
+    /// The group of each series.
+    let left: [Int]
+    let right: [Int]
+    let count: Int
+
+    init(_ left: Frame, _ right: Frame, _ matching: VectorMatching) {
+        var numbers: [LabelSet: Int] = [:]
+        let key = Self.key(matching)
+        func number(_ labels: LabelSet) -> Int {
+            let key = key(labels)
+            if let known = numbers[key] { return known }
+            numbers[key] = numbers.count
+            return numbers.count - 1
+        }
+        self.left = left.labels.map(number)
+        self.right = right.labels.map(number)
+        count = numbers.count
+    }
+
+    static func key(_ matching: VectorMatching) -> (LabelSet) -> LabelSet {
+        let names = matching.labels
+        if matching.isOn { return { $0.keeping(names) } }
+        return { $0.dropping(names + [SeriesKey.nameLabel]) }
+    }
+}
+
+/// Operators between two instant vectors, other than set operators.
+struct VectorJoin {
+    let operation: BinaryOperator
+    let matching: VectorMatching
+    let returnsBool: Bool
+
+    func combine(_ left: Frame, _ right: Frame) throws(QueryError) -> Frame {
+        let isSwapped = matching.cardinality == .oneToMany
+        let groups = MatchGroups(left, right, matching)
+        var run = Run(
+            join: self, many: isSwapped ? right : left, one: isSwapped ? left : right,
+            manyGroups: isSwapped ? groups.right : groups.left, oneGroups: isSwapped ? groups.left : groups.right,
+            groupCount: groups.count, isSwapped: isSwapped)
+        return try run.combine()
+    }
+
+    /// One evaluation. "Many" is the side whose series may share a partner; with one-to-one the left.
+    private struct Run {
+        let join: VectorJoin
+        let many: Frame
+        let one: Frame
+        let manyGroups: [Int]
+        let oneGroups: [Int]
+        let groupCount: Int
+        let isSwapped: Bool
+        var result: Frame
+        private var rows: [RowKey: Int] = [:]
+        /// Per result row the pairs that fed it.
+        private var pairs: [[(many: Int, one: Int)]] = []
+
+        private struct RowKey: Hashable {
+            let labels: LabelSet
+            let dropsName: Bool
+        }
+
+        init(
+            join: VectorJoin, many: Frame, one: Frame, manyGroups: [Int], oneGroups: [Int], groupCount: Int,
+            isSwapped: Bool
+        ) {
+            self.join = join
+            self.many = many
+            self.one = one
+            self.manyGroups = manyGroups
+            self.oneGroups = oneGroups
+            self.groupCount = groupCount
+            self.isSwapped = isSwapped
+            result = Frame(steps: many.steps)
+        }
+
+        /// The fill for a partner missing on the "one" side, and on the "many" side.
+        private var oneFill: Double? { isSwapped ? join.matching.leftFill : join.matching.rightFill }
+        private var manyFill: Double? { isSwapped ? join.matching.rightFill : join.matching.leftFill }
+
+        mutating func combine() throws(QueryError) -> Frame {
+            var ones = [[Int]](repeating: [], count: groupCount)
+            for (row, group) in oneGroups.enumerated() { ones[group].append(row) }
+            var manys = [[Int]](repeating: [], count: groupCount)
+            for (row, group) in manyGroups.enumerated() { manys[group].append(row) }
+            let steps = many.steps
+            let isOneToOne = join.matching.cardinality == .oneToOne
+            var partners = [Int](repeating: -1, count: steps)
+            var matched = [Bool](repeating: false, count: steps)
+            for group in groupOrder(manys, ones) {
+                try choosePartners(ones[group], into: &partners)
+                for step in 0..<steps { matched[step] = false }
+                for row in manys[group] {
+                    for partner in ones[group].isEmpty && oneFill == nil
+                        ? [] : ones[group] + (oneFill == nil ? [] : [-1])
+                    {
+                        try pair(row, partner, partners, group, isOneToOne, &matched)
+                    }
+                }
+                if manyFill != nil {
+                    for partner in ones[group] { try fillMany(partner, partners, matched) }
+                }
+            }
+            result.removeEmptyRows()
+            return result
+        }
+
+        /// Groups in the order of the many side's rows, then those with rows on the one side only.
+        private func groupOrder(_ manys: [[Int]], _ ones: [[Int]]) -> [Int] {
+            var seen = [Bool](repeating: false, count: groupCount)
+            var order: [Int] = []
+            for group in manyGroups + oneGroups where !seen[group] {
+                seen[group] = true
+                order.append(group)
+            }
+            return order
+        }
+
+        /// Which row of the one side has a sample at each step, -1 none.
+        private func choosePartners(_ candidates: [Int], into partners: inout [Int]) throws(QueryError) {
+            let steps = many.steps
+            for step in 0..<steps { partners[step] = -1 }
+            for row in candidates {
+                let start = row * steps
+                for step in 0..<steps where !Frame.isAbsent(one.values[start + step]) {
+                    if partners[step] >= 0 {
+                        // With nothing on the other side nothing is matched.
+                        guard hasMany(at: step) else { continue }
+                        throw duplicatePartners(partners[step], row)
+                    }
+                    partners[step] = row
+                }
+            }
+        }
+
+        private func hasMany(at step: Int) -> Bool {
+            (0..<many.count).contains { !Frame.isAbsent(many.values[$0 * many.steps + step]) }
+        }
+
+        private func duplicatePartners(_ first: Int, _ second: Int) -> QueryError {
+            let group = MatchGroups.key(join.matching)(one.labels[second])
+            return QueryError(
+                .execution,
+                "found duplicate series for the match group \(group) on the \(isSwapped ? "left" : "right") hand-side "
+                    + "of the operation: [\(one.labels[second]), \(one.labels[first])];many-to-many matching not "
+                    + "allowed: matching labels must be unique on one side")
+        }
+
+        /// Combines one row of the many side with one partner (-1: the fill) where they meet.
+        private mutating func pair(
+            _ row: Int, _ partner: Int, _ partners: [Int], _ group: Int, _ isOneToOne: Bool, _ matched: inout [Bool]
+        ) throws(QueryError) {
+            let steps = many.steps
+            let start = row * steps
+            let oneStart = partner * steps
+            var isMet = false
+            for step in 0..<steps where partners[step] == partner && !Frame.isAbsent(many.values[start + step]) {
+                isMet = true
+                if isOneToOne, matched[step] {
+                    throw QueryError(
+                        .execution,
+                        "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)")
+                }
+                matched[step] = true
+            }
+            guard isMet else { return }
+            let oneLabels = partner >= 0 ? one.labels[partner] : MatchGroups.key(join.matching)(many.labels[row])
+            let target = resultRow(many.labels[row], oneLabels, many.dropsName[row])
+            for other in pairs[target] where !isOneToOne && manyGroups[other.many] == group {
+                let meets = (0..<steps).contains { step in
+                    partners[step] == partner && partners[step] == other.one
+                        && !Frame.isAbsent(many.values[start + step])
+                        && !Frame.isAbsent(many.values[other.many * steps + step])
+                }
+                if meets {
+                    throw QueryError(
+                        .execution, "multiple matches for labels: grouping labels must ensure unique matches")
+                }
+            }
+            pairs[target].append((row, partner))
+            let fill = oneFill ?? 0
+            for step in 0..<steps where partners[step] == partner && !Frame.isAbsent(many.values[start + step]) {
+                try put(
+                    many.values[start + step], partner >= 0 ? one.values[oneStart + step] : fill, target, step)
+            }
+        }
+
+        /// Samples of the one side that found no partner meet the fill.
+        private mutating func fillMany(
+            _ partner: Int, _ partners: [Int], _ matched: [Bool]
+        ) throws(QueryError) {
+            guard let fill = manyFill else { return }
+            let steps = many.steps
+            let unmatched = (0..<steps).filter { partners[$0] == partner && !matched[$0] }
+            guard !unmatched.isEmpty else { return }
+            let labels = MatchGroups.key(join.matching)(one.labels[partner])
+            let target = resultRow(labels, one.labels[partner], one.dropsName[partner])
+            for step in unmatched { try put(fill, one.values[partner * steps + step], target, step) }
+        }
+
+        @inline(__always)
+        private mutating func put(_ many: Double, _ one: Double, _ row: Int, _ step: Int) throws(QueryError) {
+            let (left, right) = isSwapped ? (one, many) : (many, one)
+            var value: Double
+            if join.operation.isComparison {
+                let holds = Arithmetic.compare(join.operation, left, right)
+                value = join.returnsBool ? (holds ? 1 : 0) : holds ? left : Frame.absent
+            } else {
+                value = Arithmetic.apply(join.operation, left, right)
+            }
+            guard !Frame.isAbsent(value) else { return }
+            let place = row * result.steps + step
+            guard Frame.isAbsent(result.values[place]) else { throw QueryError.duplicateLabels }
+            result.values[place] = value
+        }
+
+        private mutating func resultRow(_ manyLabels: LabelSet, _ oneLabels: LabelSet, _ dropsName: Bool) -> Int {
+            let matching = join.matching
+            var labels = join.operation.isComparison ? manyLabels : manyLabels.withoutMetadata
+            if matching.cardinality == .oneToOne {
+                labels = matching.isOn ? labels.keeping(matching.labels) : labels.dropping(matching.labels)
+            }
+            for name in matching.included { labels = labels.setting(name, to: oneLabels[name] ?? "") }
+            let drops = join.operation.isComparison && (join.returnsBool || dropsName)
+            let key = RowKey(labels: labels, dropsName: drops)
+            if let known = rows[key] { return known }
+            let row = result.count
+            rows[key] = row
+            pairs.append([])
+            result.append(labels, dropsName: drops, repeatElement(Frame.absent, count: result.steps))
+            return row
+        }
+    }
+}
+
+/// `and`, `or`, `unless`.
+struct SetOperation {
+    let operation: BinaryOperator
+    let matching: VectorMatching
+
+    func combine(_ left: Frame, _ right: Frame) -> Frame {
+        let groups = MatchGroups(left, right, matching)
+        let steps = left.steps
+        var result = left
+        switch operation {
+        case .or:
+            // What the right side has where the left has nothing of the group.
+            let present = Self.presence(left, groups.left, groups.count)
+            var rest = right
+            for row in 0..<rest.count {
+                let start = groups.right[row] * steps
+                for step in 0..<steps where present[start + step] { rest.values[row * steps + step] = Frame.absent }
+            }
+            rest.removeEmptyRows()
+            append(rest, to: &result)
+        default:
+            let present = Self.presence(right, groups.right, groups.count)
+            let keeps = operation == .and
+            for row in 0..<result.count {
+                let start = groups.left[row] * steps
+                for step in 0..<steps where present[start + step] != keeps {
+                    result.values[row * steps + step] = Frame.absent
+                }
+            }
+            result.removeEmptyRows()
+        }
+        return result
+    }
+
+    /// Series that both sides have become one; where both have a sample, which needs different groups, the right one
+    /// stays a series of its own and the query's end finds the conflict.
+    private func append(_ rest: Frame, to result: inout Frame) {
+        struct Key: Hashable {
+            let labels: LabelSet
+            let dropsName: Bool
+        }
+        let steps = result.steps
+        var rows: [Key: Int] = [:]
+        for row in 0..<result.count {
+            rows[Key(labels: result.labels[row], dropsName: result.dropsName[row])] = row
+        }
+        for row in 0..<rest.count {
+            let known = rows[Key(labels: rest.labels[row], dropsName: rest.dropsName[row])]
+            let isFree =
+                known.map { target in
+                    (0..<steps).allSatisfy {
+                        Frame.isAbsent(rest.values[row * steps + $0])
+                            || Frame.isAbsent(result.values[target * steps + $0])
+                    }
+                } ?? false
+            guard let known, isFree else {
+                result.append(rest.labels[row], dropsName: rest.dropsName[row], rest.row(row))
+                continue
+            }
+            for step in 0..<steps where !Frame.isAbsent(rest.values[row * steps + step]) {
+                result.values[known * steps + step] = rest.values[row * steps + step]
+            }
+        }
+    }
+
+    /// Per group and step, whether any series has a sample.
+    private static func presence(_ frame: Frame, _ groups: [Int], _ count: Int) -> [Bool] {
+        let steps = frame.steps
+        var present = [Bool](repeating: false, count: count * steps)
+        for row in 0..<frame.count {
+            let start = groups[row] * steps
+            for (step, value) in frame.row(row).enumerated() where !Frame.isAbsent(value) {
+                present[start + step] = true
+            }
+        }
+        return present
+    }
+}

@@ -1,0 +1,124 @@
+import Telemetry
+
+/// Writes answers as Prometheus' HTTP API does (`/api/v1/query`, `/api/v1/query_range`), byte for byte.
+///
+///     {"status":"success","data":{"resultType":"vector","result":[{"metric":{…},"value":[1.5,"2"]}]},"infos":[…]}
+package enum ResultEncoder {
+    /// - Parameters:
+    ///   - seriesMax: more series are left out, with a warning, as `limit` asks for; nil: none.
+    ///   - write: takes the text in pieces of about 64 KiB.
+    package static func encode(
+        _ result: QueryResult, seriesMax: Int? = nil, write: @escaping ([UInt8]) throws -> Void
+    ) throws {
+        var json = JSONBytes(write)
+        var annotations = result.annotations
+        json.raw("{\"status\":\"success\",\"data\":{\"resultType\":")
+        json.string(result.value.type.rawValue)
+        json.raw(",\"result\":")
+        switch result.value {
+        case .scalar(let value, let time):
+            json.raw("[")
+            json.seconds(time)
+            json.raw(",")
+            json.value(value)
+            json.raw("]")
+        case .string(let text, let time):
+            json.raw("[")
+            json.seconds(time)
+            json.raw(",")
+            json.string(text)
+            json.raw("]")
+        case .vector(let vector):
+            let count = shown(vector.count, seriesMax, &annotations)
+            try encode(vector, count, &json)
+        case .matrix(let matrix):
+            let count = shown(matrix.series.count, seriesMax, &annotations)
+            try encode(matrix, count, &json)
+        }
+        json.raw("}")
+        encode(annotations, &json)
+        json.raw("}")
+        try json.flush()
+    }
+
+    /// An error's answer: `{"status":"error","errorType":"bad_data","error":"…"}`.
+    package static func error(_ type: String, _ message: String) -> [UInt8] {
+        let sink = Sink()
+        var json = JSONBytes { sink.bytes += $0 }
+        json.raw("{\"status\":\"error\",\"errorType\":")
+        json.string(type)
+        json.raw(",\"error\":")
+        json.string(message)
+        json.raw("}")
+        // The sink takes everything.
+        try? json.flush()
+        return sink.bytes
+    }
+
+    /// The whole answer at once, for small ones and tests.
+    package static func bytes(_ result: QueryResult, seriesMax: Int? = nil) -> [UInt8] {
+        let sink = Sink()
+        // The sink takes everything.
+        try? encode(result, seriesMax: seriesMax) { sink.bytes += $0 }
+        return sink.bytes
+    }
+
+    private final class Sink {
+        var bytes: [UInt8] = []
+    }
+
+    private static func shown(_ count: Int, _ seriesMax: Int?, _ annotations: inout Annotations) -> Int {
+        guard let seriesMax, seriesMax > 0, count > seriesMax else { return count }
+        annotations.warn("results truncated due to limit")
+        return seriesMax
+    }
+
+    private static func encode(_ vector: InstantVector, _ count: Int, _ json: inout JSONBytes) throws {
+        json.raw("[")
+        for index in 0..<count {
+            if index > 0 { json.raw(",") }
+            json.raw("{\"metric\":")
+            json.labels(vector.labels[index])
+            json.raw(",\"value\":[")
+            json.seconds(vector.time)
+            json.raw(",")
+            json.value(vector.values[index])
+            json.raw("]}")
+            try json.flushIfLong()
+        }
+        json.raw("]")
+    }
+
+    private static func encode(_ matrix: Matrix, _ count: Int, _ json: inout JSONBytes) throws {
+        json.raw("[")
+        for (index, series) in matrix.series.prefix(count).enumerated() {
+            if index > 0 { json.raw(",") }
+            json.raw("{\"metric\":")
+            json.labels(series.labels)
+            json.raw(",\"values\":[")
+            for position in series.values.indices {
+                if position > 0 { json.raw(",") }
+                json.raw("[")
+                json.seconds(series.timestamps[position])
+                json.raw(",")
+                json.value(series.values[position])
+                json.raw("]")
+                if position & 0xFF == 0 { try json.flushIfLong() }
+            }
+            json.raw("]}")
+            try json.flushIfLong()
+        }
+        json.raw("]")
+    }
+
+    private static func encode(_ annotations: Annotations, _ json: inout JSONBytes) {
+        if !annotations.warnings.isEmpty {
+            json.raw(",\"warnings\":")
+            json.strings(annotations.warnings)
+        }
+        if !annotations.infos.isEmpty {
+            json.raw(",\"infos\":")
+            json.strings(annotations.infos)
+        }
+    }
+}
