@@ -38,13 +38,17 @@ func program(_ name: String, _ path: String, static isStatic: Bool = false, _ de
 func tests(_ path: String, name: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(
         name: name ?? String(path.split(separator: "/").last!) + "Tests", dependencies: dependencies, path: path,
-        exclude: ["Tests/Agent/Collectors": ["Fixtures"], "Tests/Shared/WireFormat": ["Golden"]][path] ?? [],
+        exclude: [
+            "Tests/Agent/Collectors": ["Fixtures"], "Tests/Shared/WireFormat": ["Golden"],
+            "Tests/Shared/Interchange": ["Golden"],
+        ][path] ?? [],
         swiftSettings: settings)
 }
 
 let shared: [Target] = [
     .systemLibrary(name: "CMosquitto", path: "Shared/CMosquitto", providers: [.apt(["libmosquitto-dev"])]),
     .systemLibrary(name: "COpenSSL", path: "Shared/COpenSSL", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CSnappy", path: "Shared/CSnappy", providers: [.apt(["libsnappy-dev"])]),
     .systemLibrary(name: "CSodium", path: "Shared/CSodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CSQLite", path: "Shared/CSQLite", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CZstd", path: "Shared/CZstd", providers: [.apt(["libzstd-dev"])]),
@@ -52,6 +56,7 @@ let shared: [Target] = [
     module("Shared/RuntimeSupport", ["Telemetry"]),
     module("Shared/Interchange", ["Telemetry"]),
     module("Shared/Compression", ["CZstd"]),
+    module("Shared/Snappy", ["CSnappy"]),
     module("Shared/WireFormat", ["Telemetry", "Compression"]),
     module("Shared/Sealing", ["Telemetry", "WireFormat", "CSodium"]),
     module("Shared/SQLite", ["CSQLite"]),
@@ -111,6 +116,7 @@ let testTargets: [Target] = [
     tests("Tests/Shared/Telemetry", ["Telemetry", "TestSupport"]),
     tests("Tests/Shared/RuntimeSupport", ["RuntimeSupport", "Telemetry", "TestSupport"]),
     tests("Tests/Shared/Interchange", ["Interchange", "Telemetry", "TestSupport"]),
+    tests("Tests/Shared/Snappy", ["Snappy", "TestSupport"]),
     tests("Tests/Shared/WireFormat", ["WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Shared/Sealing", ["Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Shared/SQLite", ["SQLite", "TestSupport", "RuntimeSupport"]),

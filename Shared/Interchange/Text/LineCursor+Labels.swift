@@ -112,8 +112,8 @@ extension LineCursor {
     }
 
     /// A name that stands more than once.
-    private static func repeated(_ labels: [Label]) -> String? {
-        if labels.count <= 8 {
+    static func repeated(_ labels: [Label]) -> String? {
+        if labels.count <= 16 {
             for index in labels.indices.dropFirst() {
                 for earlier in 0..<index where labels[earlier].name == labels[index].name { return labels[index].name }
             }
