@@ -54,7 +54,8 @@ let shared: [Target] = [
     .systemLibrary(name: "CZstd", path: "Shared/CZstd", providers: [.apt(["libzstd-dev"])]),
     module("Shared/Telemetry", []),
     module("Shared/RuntimeSupport", ["Telemetry"]),
-    module("Shared/Interchange", ["Telemetry"]),
+    module("Shared/JSON", []),
+    module("Shared/Interchange", ["Telemetry", "JSON"]),
     module("Shared/Compression", ["CZstd"]),
     module("Shared/Snappy", ["CSnappy"]),
     module("Shared/WireFormat", ["Telemetry", "Compression"]),
@@ -65,7 +66,7 @@ let shared: [Target] = [
 
 let agent: [Target] = [
     module("Agent/Collectors", ["Telemetry", "RuntimeSupport"]),
-    module("Agent/Intake", ["Telemetry", "RuntimeSupport"]),
+    module("Agent/Intake", ["Telemetry", "RuntimeSupport", "JSON"]),
     module("Agent/Buffer", ["Telemetry", "WireFormat", "SQLite", "RuntimeSupport"]),
     module("Agent/Uplink", ["Telemetry", "WireFormat", "RuntimeSupport"]),
     module("Agent/Control", ["Telemetry", "WireFormat", "RuntimeSupport"]),
@@ -115,6 +116,7 @@ let testTargets: [Target] = [
     module("Tests/TestSupport", ["Telemetry", "RuntimeSupport"]),
     tests("Tests/Shared/Telemetry", ["Telemetry", "TestSupport"]),
     tests("Tests/Shared/RuntimeSupport", ["RuntimeSupport", "Telemetry", "TestSupport"]),
+    tests("Tests/Shared/JSON", ["JSON", "Telemetry", "TestSupport"]),
     tests("Tests/Shared/Interchange", ["Interchange", "Telemetry", "TestSupport"]),
     tests("Tests/Shared/Snappy", ["Snappy", "TestSupport"]),
     tests("Tests/Shared/WireFormat", ["WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),

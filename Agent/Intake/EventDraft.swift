@@ -1,3 +1,4 @@
+import JSON
 import Telemetry
 
 /// An event while its members are read. The last of several members with one key counts, as with most JSON readers.

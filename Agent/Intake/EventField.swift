@@ -1,3 +1,4 @@
+import JSON
 import Telemetry
 
 /// A member of an event object, found by its key.

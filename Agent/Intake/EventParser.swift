@@ -1,3 +1,4 @@
+import JSON
 public import Telemetry
 
 /// Turns the clear user identifier (its UTF-8 bytes) into a pseudonym. The bytes must not be kept.

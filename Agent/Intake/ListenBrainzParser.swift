@@ -1,3 +1,4 @@
+import JSON
 public import Telemetry
 
 /// What a scrobbler submitted.

@@ -1,3 +1,4 @@
+import JSON
 import Telemetry
 
 /// One element of a ListenBrainz payload while it is read.

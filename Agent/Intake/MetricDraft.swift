@@ -1,3 +1,4 @@
+import JSON
 import Telemetry
 
 /// A sample while its members are read. The last of several members with one key counts.

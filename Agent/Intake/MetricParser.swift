@@ -1,3 +1,4 @@
+import JSON
 public import Telemetry
 
 /// One sample with the identity of its series.

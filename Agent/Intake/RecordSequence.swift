@@ -1,3 +1,5 @@
+import JSON
+
 /// Finds the records in a request's body: one object, an array, an object that wraps an array, or NDJSON.
 ///
 /// Objects may follow one another with any white space between them. After a syntax error the reading resumes at the

@@ -115,6 +115,50 @@ def remote_write_two():
     write("remote-write-2", request.SerializeToString())
 
 
+def otlp():
+    from google.protobuf import json_format
+    from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+    from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
+    from opentelemetry.sdk.resources import Resource
+
+    reader = InMemoryMetricReader()
+    view = View(instrument_name="*.duration", aggregation=ExplicitBucketHistogramAggregation([0.005, 1, 10]))
+    resource = Resource(
+        {
+            "service.name": "encoder", "service.namespace": "studio", "service.instance.id": "a-1",
+            "host.name": "node-7", "ports": [80, 443],
+        }
+    )
+    meter = MeterProvider(metric_readers=[reader], resource=resource, views=[view]).get_meter("golden", "1.0")
+    requests = meter.create_counter("http.server.requests", "{request}", "Requests so far.")
+    requests.add(5, {"http.route": "/live", "secure": True})
+    requests.add(2, {"http.route": "/\u2603"})
+    meter.create_up_down_counter("queue.length", "1").add(-3)
+    meter.create_gauge("memory.utilization", "1").set(0.25)
+    meter.create_counter("sent", "By").add(1.5)
+    duration = meter.create_histogram("http.server.duration", "s")
+    for seconds in (0.001, 0.5, 2, 20):
+        duration.record(seconds)
+    message = encode_metrics(reader.get_metrics_data())
+    # The service's request has the same wire form; times are fixed so that the file does not change.
+    for part in message.resource_metrics:
+        for scope in part.scope_metrics:
+            for metric in scope.metrics:
+                for point in getattr(metric, metric.WhichOneof("data")).data_points:
+                    point.time_unix_nano = 1700000015123456789
+                    if point.start_time_unix_nano:
+                        point.start_time_unix_nano = 1700000000000000000
+                    for exemplar in point.exemplars:
+                        exemplar.time_unix_nano = 1700000015000000000
+    write("otlp", message.SerializeToString(deterministic=True))
+    text = json_format.MessageToJson(message, use_integers_for_enums=True, indent=1)
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "otlp.json"), "w") as file:
+        file.write(text + "\n")
+
+
 if __name__ == "__main__":
     remote_write_one()
     remote_write_two()
+    otlp()

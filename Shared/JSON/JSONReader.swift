@@ -28,22 +28,26 @@ package enum JSONKind: Sendable {
 /// String *contents* (escapes, surrogates, UTF-8) are checked only when decoded, so one bad string spoils one field.
 /// The bytes must outlive the reader.
 package struct JSONReader {
+    /// Deep enough for what applications post; formats that nest deeper say so.
     package static let depthMax = 16
 
     package let bytes: UnsafeRawBufferPointer
-    package internal(set) var position: Int
-    var depth = 0
+    package var position: Int
+    @usableFromInline let depthMax: Int
+    /// Containers entered and not left.
+    package var depth = 0
     /// Whether the container just entered has had no member yet.
-    private var isFirst = false
+    @usableFromInline var isFirst = false
 
-    package init(_ bytes: UnsafeRawBufferPointer, from position: Int = 0) {
+    package init(_ bytes: UnsafeRawBufferPointer, from position: Int = 0, depthMax: Int = Self.depthMax) {
         self.bytes = bytes
         self.position = position
+        self.depthMax = depthMax
     }
 
     package var isAtEnd: Bool { position >= bytes.count }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func skipWhitespace() {
         while position < bytes.count {
             let byte = bytes[position]
@@ -53,7 +57,7 @@ package struct JSONReader {
     }
 
     /// The kind of the value that starts here, without consuming it.
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func peekKind() throws(JSONError) -> JSONKind {
         skipWhitespace()
         guard position < bytes.count else { throw error(.unexpectedEnd) }
@@ -70,14 +74,14 @@ package struct JSONReader {
 
     // MARK: structure
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func enterObject() throws(JSONError) { try enter(UInt8(ascii: "{"), "an object, {…}") }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func enterArray() throws(JSONError) { try enter(UInt8(ascii: "["), "an array, […]") }
 
     /// - Returns: the next member's key, nil after the object's closing brace. The caller then reads the value.
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func nextKey() throws(JSONError) -> JSONString? {
         guard try advance(to: UInt8(ascii: "}"), "a comma or }") else { return nil }
         guard position < bytes.count else { throw error(.unexpectedEnd) }
@@ -91,7 +95,7 @@ package struct JSONReader {
     }
 
     /// - Returns: whether another element follows; false after the array's closing bracket.
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func nextElement() throws(JSONError) -> Bool {
         try advance(to: UInt8(ascii: "]"), "a comma or ]")
     }
@@ -112,20 +116,20 @@ package struct JSONReader {
         }
     }
 
-    @inline(__always)
-    private mutating func enter(_ byte: UInt8, _ what: StaticString) throws(JSONError) {
+    @inlinable @inline(__always)
+    package mutating func enter(_ byte: UInt8, _ what: StaticString) throws(JSONError) {
         skipWhitespace()
         guard position < bytes.count else { throw error(.unexpectedEnd) }
         guard bytes[position] == byte else { throw expected(what) }
-        guard depth < Self.depthMax else { throw error(.tooDeep) }
+        guard depth < depthMax else { throw error(.tooDeep) }
         depth += 1
         position += 1
         isFirst = true
     }
 
     /// Past a comma (or nothing before the first member) to a member, or past the closing byte.
-    @inline(__always)
-    private mutating func advance(to close: UInt8, _ what: StaticString) throws(JSONError) -> Bool {
+    @inlinable @inline(__always)
+    package mutating func advance(to close: UInt8, _ what: StaticString) throws(JSONError) -> Bool {
         skipWhitespace()
         guard position < bytes.count else { throw error(.unexpectedEnd) }
         let byte = bytes[position]
@@ -150,10 +154,10 @@ package struct JSONReader {
     // MARK: errors
 
     @inline(never)
-    func error(_ problem: JSONError.Problem) -> JSONError { JSONError(problem: problem, offset: position) }
+    package func error(_ problem: JSONError.Problem) -> JSONError { JSONError(problem: problem, offset: position) }
 
     @inline(never)
-    func expected(_ what: StaticString) -> JSONError { error(.expected(JSONError.StaticText(what))) }
+    package func expected(_ what: StaticString) -> JSONError { error(.expected(JSONError.StaticText(what))) }
 
     /// The line, from 1, that holds a byte.
     /// - Complexity: O(offset); for error messages.

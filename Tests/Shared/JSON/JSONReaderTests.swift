@@ -1,4 +1,4 @@
-import Intake
+import JSON
 import Telemetry
 import Testing
 

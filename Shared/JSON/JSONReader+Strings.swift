@@ -4,18 +4,25 @@ package struct JSONString: Sendable {
     package var end: Int
     package var hasEscapes: Bool
     package var isASCII: Bool
-    package var rawByteCount: Int { end - start }
+    @inlinable package var rawByteCount: Int { end - start }
+
+    @inlinable package init(start: Int, end: Int, hasEscapes: Bool, isASCII: Bool) {
+        self.start = start
+        self.end = end
+        self.hasEscapes = hasEscapes
+        self.isASCII = isASCII
+    }
 }
 
 extension JSONReader {
-    private static let ones: UInt64 = 0x0101_0101_0101_0101
-    private static let highBits: UInt64 = 0x8080_8080_8080_8080
+    @inlinable package static var ones: UInt64 { 0x0101_0101_0101_0101 }
+    @inlinable package static var highBits: UInt64 { 0x8080_8080_8080_8080 }
 
     /// Passes over a string that starts here and says where its contents stand.
     ///
     /// Eight bytes at a time: in each word the lowest byte that is a quote, a backslash or below 0x20 is found
     /// exactly (borrows only disturb higher bytes).
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func scanString() throws(JSONError) -> JSONString {
         skipWhitespace()
         guard position < bytes.count else { throw error(.unexpectedEnd) }
@@ -69,12 +76,12 @@ extension JSONReader {
         }
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func readString() throws(JSONError) -> String { try decode(scanString()) }
 
     /// The text of a scanned string.
     /// - Throws: `.invalidEscape`, `.loneSurrogate` or `.invalidUTF8`; the reader stands after the string all the same.
-    @inline(__always)
+    @inlinable @inline(__always)
     package func decode(_ string: JSONString) throws(JSONError) -> String {
         guard string.hasEscapes else {
             let raw = UnsafeRawBufferPointer(rebasing: bytes[string.start..<string.end])
@@ -97,8 +104,8 @@ extension JSONReader {
         }
     }
 
-    @inline(never)
-    private func decodeEscaped(_ string: JSONString) throws(JSONError) -> String {
+    @usableFromInline @inline(never)
+    func decodeEscaped(_ string: JSONString) throws(JSONError) -> String {
         var decoded: [UInt8] = []
         decoded.reserveCapacity(string.rawByteCount)
         var index = string.start

@@ -28,7 +28,7 @@ public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
         case .unexpectedEnd: "the text ends in the middle of a value"
         case .expected(let what): "expected \(what.text)"
         case .controlCharacter: "unescaped control character in a string; write it as \\u00XX"
-        case .tooDeep: "nested deeper than \(JSONReader.depthMax) levels"
+        case .tooDeep: "nested too deeply"
         case .invalidNumber: "not a JSON number"
         case .invalidEscape: "invalid escape in a string"
         case .loneSurrogate: "half of a UTF-16 surrogate pair in a string"
