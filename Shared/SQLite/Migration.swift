@@ -5,7 +5,8 @@ public struct Migration: Hashable, Sendable {
 }
 
 extension Database {
-    /// Takes the steps that the file has not seen, each in a transaction of its own with the new version.
+    /// Takes the steps that the file has not seen, each in a transaction of its own with the new version. Several
+    /// processes may do so at once: whoever comes second finds the step taken.
     /// - Throws: `SQLiteError` with code `error` when the file is newer than this program.
     public func migrate(_ migrations: [Migration]) throws {
         let version = try userVersion
@@ -17,6 +18,8 @@ extension Database {
         }
         for (index, migration) in migrations.enumerated().dropFirst(version) {
             try transaction(synchronous: .full) {
+                // Read again under the write lock.
+                guard try userVersion == index else { return }
                 try execute(migration.text)
                 try execute("PRAGMA user_version=\(index + 1)")
             }

@@ -1,5 +1,7 @@
+import Dispatch
 import Glibc
 import SQLite
+import Synchronization
 import TestSupport
 import Testing
 
@@ -98,6 +100,25 @@ struct DatabaseTests {
         #expect(throws: SQLiteError.self) { try database.migrate(broken) }
         #expect(try database.userVersion == 2)
         #expect(try database.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'three'") == 0)
+    }
+
+    @Test("two programs that start at once migrate a file once")
+    func concurrentMigrations() throws {
+        let steps = [Migration("CREATE TABLE one(a)"), Migration("CREATE TABLE two(a); INSERT INTO two VALUES (7)")]
+        for round in 0..<20 {
+            let place = "\(path)-\(round)"
+            let both = try [Database(path: place), Database(path: place)]
+            for database in both { database.transferOwnership() }
+            let failures = Mutex<[String]>([])
+            DispatchQueue.concurrentPerform(iterations: 2) { index in
+                do { try both[index].migrate(steps) } catch { failures.withLock { $0.append("\(error)") } }
+                both[index].transferOwnership()
+            }
+            let found = failures.withLock { $0 }
+            #expect(found == [])
+            #expect(try both[0].userVersion == 2)
+            #expect(try both[1].integer("SELECT count(*) FROM two") == 1)
+        }
     }
 
     @Test("a reader sees the last commit, writes nothing and creates nothing")
