@@ -7,6 +7,7 @@ import TestSupport
 ///
 /// Usage: `IngestBenchmark ingest ACCESS.json AGENTS MODE:BATCHES…` or
 /// `IngestBenchmark remote-write PORT AGENTS MODE:BATCHES…`; modes are `metrics10`, `metrics1` and `events`.
+/// `MODE:BATCHES:MILLISECONDS` publishes whatever is unacknowledged again and again.
 /// Before each mode it prints `ready` and waits for a line; after it, one line of JSON.
 @main
 struct IngestBenchmark {

@@ -10,6 +10,9 @@ struct LoadPlan {
     /// The time of the last sample.
     let end: Timestamp
 
+    /// Everything unacknowledged is published again this often, whatever comes; nil: after a silence only.
+    var resendMilliseconds: UInt64?
+
     static let eventsPerBatch = 500
 
     var recordsPerBatch: Int {
@@ -30,14 +33,17 @@ struct LoadPlan {
     static func make(_ names: [String], now: Timestamp) -> [LoadPlan] {
         names.enumerated().compactMap { index, name in
             let fields = name.split(separator: ":")
-            guard fields.count == 2, let batches = Int(fields[1]) else { return nil }
+            guard (2...3).contains(fields.count), let batches = Int(fields[1]) else { return nil }
             let end = now.advanced(byMilliseconds: -3_600_000 * Int64(names.count - 1 - index))
-            if fields[0] == "events" {
-                return LoadPlan(name: "events", content: .events, batchesPerAgent: batches, end: end)
+            var content = Content.events
+            if fields[0] != "events" {
+                guard let ticks = Int(fields[0].drop { !$0.isNumber }) else { return nil }
+                content = .metrics(ticks: ticks)
             }
-            guard let ticks = Int(fields[0].drop { !$0.isNumber }) else { return nil }
+            let resend = fields.count > 2 ? UInt64(fields[2]) : nil
             return LoadPlan(
-                name: String(fields[0]), content: .metrics(ticks: ticks), batchesPerAgent: batches, end: end)
+                name: String(fields[0]) + (resend == nil ? "" : "-flood"), content: content, batchesPerAgent: batches,
+                end: end, resendMilliseconds: resend)
         }
     }
 }

@@ -42,11 +42,12 @@ final class Loader {
         let start = time.monotonicNanoseconds
         var last = start
         var heard = start
+        var resent = start
         for agent in agents { try agent.send() }
         while !agents.allSatisfy(\.isFinished), time.monotonicNanoseconds - start < Self.deadlineSeconds * 1_000_000_000
         {
             var touched = Set<Int>()
-            for (number, event) in events.pop(max: 4096, waitMilliseconds: 500) {
+            for (number, event) in events.pop(max: 4096, waitMilliseconds: plan.resendMilliseconds == nil ? 500 : 10) {
                 touched.insert(number)
                 let settled = try take(event, agents[number])
                 guard settled > 0 else { continue }
@@ -55,8 +56,10 @@ final class Loader {
                 heard = last
             }
             for number in touched { try agents[number].send() }
-            if time.monotonicNanoseconds - heard > Self.silenceNanoseconds {
+            let silence = plan.resendMilliseconds.map { $0 * 1_000_000 } ?? Self.silenceNanoseconds
+            if time.monotonicNanoseconds - (plan.resendMilliseconds == nil ? heard : resent) > silence {
                 heard = time.monotonicNanoseconds
+                resent = heard
                 for agent in agents { try agent.resend() }
             }
         }
