@@ -41,7 +41,9 @@ final class Maintenance: Sendable {
         var nextRotation = now + Self.rotationMilliseconds
         var wait = Self.compactionMilliseconds
         while commands.pop(max: 1, waitMilliseconds: wait).isEmpty {
-            wait = attempt("compaction") { try store.compactRound() } == true ? 10 : Self.compactionMilliseconds
+            let isBusy = attempt("compaction") { try store.compactRound() } == true
+            if !isBusy, wait != Self.compactionMilliseconds { FreedMemory.release() }
+            wait = isBusy ? 10 : Self.compactionMilliseconds
             if now >= nextUpkeep {
                 attempt("upkeep") { try store.maintain() }
                 nextUpkeep = now + Self.upkeepMilliseconds

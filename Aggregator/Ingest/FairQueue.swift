@@ -1,28 +1,81 @@
 import Glibc
 package import Telemetry
 
-/// A queue between the broker's callback and the openers, bounded for each tenant, served round robin: a
-/// tenant that floods waits for itself, and its overflow is refused (unacknowledged, so its agents send again).
+/// A queue between the broker's callback and the openers, served round robin over tenants and, within a tenant, over
+/// agents: who floods waits for itself, and its overflow is refused (unacknowledged, so it is sent again).
+///
+/// Bounds: items and bytes per tenant; of these ``itemsPerAgentMax`` per agent. A full tenant still takes up to
+/// ``itemsReserved`` of each agent, within twice its bounds, so that nobody is kept out by the others' resends.
+///
+/// A tenant whose writer is behind is held: its messages stay here, in their fair order, and others are served.
 ///
 /// `@unchecked Sendable`: every access to the stored properties holds `mutex`.
 package final class FairQueue<Element: Sendable>: @unchecked Sendable {
-    /// Tenants with something waiting at once; a message of a further one is refused.
+    /// Tenants, and agents of one tenant, with something waiting at once; a message of a further one is refused.
     package static var tenantsMax: Int { 4096 }
+    package static var agentsMax: Int { 100_000 }
+    /// Four times what an agent leaves unacknowledged.
+    package static var itemsPerAgentMax: Int { 1024 }
+    package static var itemsReserved: Int { 4 }
     package let itemsPerTenantMax: Int
     package let bytesPerTenantMax: Int
-    private struct Line {
+
+    /// One agent's messages.
+    private final class Line {
         var items: [(element: Element, bytes: Int)?] = []
         var head = 0
+        var depth: Int { items.count - head }
+
+        func takeFirst() -> (element: Element, bytes: Int)? {
+            guard head < items.count, let item = items[head] else { return nil }
+            items[head] = nil
+            head += 1
+            if head == items.count {
+                items.removeAll(keepingCapacity: items.capacity <= 64)
+                head = 0
+            } else if head > 256, head > items.count / 2 {
+                items.removeFirst(head)
+                head = 0
+            }
+            return item
+        }
+    }
+    private final class Tenant {
+        var lines: [AgentID: Line] = [:]
+        var turns = Turns<Line>()
+        var items = 0
         var bytes = 0
         var refused: UInt64 = 0
-        var depth: Int { items.count - head }
+        var isHeld = false
+    }
+    /// Who has something waiting; the front one is served next.
+    private struct Turns<Member> {
+        private var members: [Member] = []
+        private var head = 0
+        var isEmpty: Bool { head == members.count }
+        var count: Int { members.count - head }
+
+        mutating func append(_ member: Member) { members.append(member) }
+        mutating func takeFirst() -> Member? {
+            guard head < members.count else { return nil }
+            let member = members[head]
+            head += 1
+            if head == members.count {
+                members.removeAll(keepingCapacity: true)
+                head = 0
+            } else if head > 1024, head > members.count / 2 {
+                members.removeFirst(head)
+                head = 0
+            }
+            return member
+        }
     }
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var lines: [TenantID: Line] = [:]
-    /// Tenants with something waiting; the front one is served next.
-    private var turns: [TenantID] = []
-    private var turnHead = 0
+    private var tenants: [TenantID: Tenant] = [:]
+    /// Tenants with something waiting that are not held.
+    private var turns = Turns<Tenant>()
+    private var waiting = 0
     private var isClosed = false
 
     package init(itemsPerTenantMax: Int, bytesPerTenantMax: Int) {
@@ -44,80 +97,107 @@ package final class FairQueue<Element: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// - Returns: false when the tenant's line is full or the queue closed; nothing was stored then.
-    package func push(_ element: Element, of tenant: TenantID, bytes size: Int) -> Bool {
+    /// - Returns: false at one of the bounds or when the queue is closed; nothing was stored then.
+    package func push(_ element: Element, of id: TenantID, from agent: AgentID, bytes size: Int) -> Bool {
         locked {
             guard !isClosed else { return false }
-            let depth = lines[tenant]?.depth ?? 0
-            let held = lines[tenant]?.bytes ?? 0
-            guard depth < itemsPerTenantMax, depth == 0 || held + size <= bytesPerTenantMax else {
-                lines[tenant]?.refused += 1
+            guard let tenant = tenant(id) else { return false }
+            guard let line = line(agent, tenant), hasRoom(tenant, line, size) else {
+                tenant.refused += 1
                 return false
             }
-            if depth == 0 {
-                guard turns.count - turnHead < Self.tenantsMax else { return false }
-                if lines.count >= 2 * Self.tenantsMax { lines = lines.filter { $0.value.depth > 0 } }
-                turns.append(tenant)
-            }
-            lines[tenant, default: Line()].items.append((element, size))
-            lines[tenant]?.bytes += size
-            pthread_cond_signal(condition)
+            if tenant.items == 0, !tenant.isHeld { turns.append(tenant) }
+            if line.depth == 0 { tenant.turns.append(line) }
+            line.items.append((element, size))
+            tenant.items += 1
+            tenant.bytes += size
+            waiting += 1
+            if !tenant.isHeld { pthread_cond_signal(condition) }
             return true
         }
+    }
+
+    private func tenant(_ id: TenantID) -> Tenant? {
+        if let known = tenants[id] { return known }
+        if tenants.count >= Self.tenantsMax {
+            tenants = tenants.filter { $0.value.items > 0 || $0.value.isHeld }
+            guard tenants.count < Self.tenantsMax else { return nil }
+        }
+        let made = Tenant()
+        tenants[id] = made
+        return made
+    }
+
+    private func line(_ agent: AgentID, _ tenant: Tenant) -> Line? {
+        if let known = tenant.lines[agent] { return known }
+        if tenant.lines.count >= Self.agentsMax {
+            tenant.lines = tenant.lines.filter { $0.value.depth > 0 }
+            guard tenant.lines.count < Self.agentsMax else { return nil }
+        }
+        let made = Line()
+        tenant.lines[agent] = made
+        return made
+    }
+
+    private func hasRoom(_ tenant: Tenant, _ line: Line, _ size: Int) -> Bool {
+        guard line.depth < Self.itemsPerAgentMax else { return false }
+        func fits(_ factor: Int) -> Bool {
+            tenant.items < itemsPerTenantMax * factor
+                && (tenant.items == 0 || tenant.bytes + size <= bytesPerTenantMax * factor)
+        }
+        return fits(1) || line.depth < Self.itemsReserved && fits(2)
     }
 
     /// Takes up to `max` elements, one from each waiting tenant in turn; waits up to `milliseconds` for the first.
     /// - Returns: an empty array on timeout or when closed and empty.
     package func pop(max: Int, waitMilliseconds milliseconds: Int64) -> [Element] {
         locked {
-            if turnHead == turns.count, !isClosed, milliseconds > 0 { wait(milliseconds) }
+            if turns.isEmpty, !isClosed, milliseconds > 0 { wait(milliseconds) }
             var taken: [Element] = []
-            while taken.count < max, turnHead < turns.count {
-                let tenant = turns[turnHead]
-                turnHead += 1
-                if let element = takeFirst(of: tenant) { taken.append(element) }
-                if (lines[tenant]?.depth ?? 0) > 0 { turns.append(tenant) }
-            }
-            if turnHead == turns.count {
-                turns.removeAll(keepingCapacity: true)
-                turnHead = 0
-            } else if turnHead > 1024 {
-                turns.removeFirst(turnHead)
-                turnHead = 0
+            while taken.count < max, let tenant = turns.takeFirst() {
+                // Who was held meanwhile comes back when it is released.
+                guard !tenant.isHeld else { continue }
+                if let line = tenant.turns.takeFirst(), let item = line.takeFirst() {
+                    taken.append(item.element)
+                    tenant.items -= 1
+                    tenant.bytes -= item.bytes
+                    waiting -= 1
+                    if line.depth > 0 { tenant.turns.append(line) }
+                }
+                if tenant.items > 0 { turns.append(tenant) }
             }
             return taken
         }
     }
 
-    /// Wakes every waiter. What is stored can still be popped; nothing more can be pushed.
-    package func close() {
+    /// Keeps a tenant's messages waiting, or lets them go on. Cheap when nothing changes.
+    package func setHeld(_ isHeld: Bool, _ id: TenantID) {
         locked {
-            isClosed = true
+            guard let tenant = tenants[id], tenant.isHeld != isHeld, !isHeld || !isClosed else { return }
+            tenant.isHeld = isHeld
+            guard !isHeld, tenant.items > 0 else { return }
+            turns.append(tenant)
             pthread_cond_broadcast(condition)
         }
     }
 
-    package var isFinished: Bool { locked { isClosed && turnHead == turns.count } }
-
-    package func depth(of tenant: TenantID) -> (items: Int, bytes: Int, refused: UInt64) {
-        locked { (lines[tenant]?.depth ?? 0, lines[tenant]?.bytes ?? 0, lines[tenant]?.refused ?? 0) }
+    /// Wakes every waiter and lets all held tenants go on. What is stored can still be popped; nothing more can be
+    /// pushed.
+    package func close() {
+        locked {
+            isClosed = true
+            for tenant in tenants.values where tenant.isHeld {
+                tenant.isHeld = false
+                if tenant.items > 0 { turns.append(tenant) }
+            }
+            pthread_cond_broadcast(condition)
+        }
     }
 
-    private func takeFirst(of tenant: TenantID) -> Element? {
-        guard var line = lines.removeValue(forKey: tenant) else { return nil }
-        defer { lines[tenant] = line }
-        guard line.head < line.items.count, let item = line.items[line.head] else { return nil }
-        line.items[line.head] = nil
-        line.head += 1
-        line.bytes -= item.bytes
-        if line.head == line.items.count {
-            line.items.removeAll(keepingCapacity: line.items.capacity <= 1024)
-            line.head = 0
-        } else if line.head > 1024, line.head > line.items.count / 2 {
-            line.items.removeFirst(line.head)
-            line.head = 0
-        }
-        return item.element
+    package var isFinished: Bool { locked { isClosed && waiting == 0 } }
+
+    package func depth(of tenant: TenantID) -> (items: Int, bytes: Int, refused: UInt64) {
+        locked { (tenants[tenant]?.items ?? 0, tenants[tenant]?.bytes ?? 0, tenants[tenant]?.refused ?? 0) }
     }
 
     private func wait(_ milliseconds: Int64) {
@@ -126,7 +206,7 @@ package final class FairQueue<Element: Sendable>: @unchecked Sendable {
         let total = Int64(deadline.tv_nsec) + milliseconds % 1000 * 1_000_000
         deadline.tv_sec += Int(milliseconds / 1000 + total / 1_000_000_000)
         deadline.tv_nsec = Int(total % 1_000_000_000)
-        while turnHead == turns.count, !isClosed {
+        while turns.isEmpty, !isClosed {
             if pthread_cond_timedwait(condition, mutex, &deadline) == ETIMEDOUT { return }
         }
     }

@@ -13,6 +13,7 @@ extension TenantIngest {
     ///
     /// Only what is durable is acknowledged. What happens within 250 ms is combined into one.
     package func acknowledgements(now: Timestamp) -> [(AgentID, Acknowledgement)] {
+        answerRepetitions(now)
         var made: [(AgentID, Acknowledgement)] = []
         for id in due.sorted() {
             guard let agent = agents[id], let dueAt = agent.acknowledgementDueAt else {
@@ -36,6 +37,13 @@ extension TenantIngest {
             }
         }
         return made
+    }
+
+    private func answerRepetitions(_ now: Timestamp) {
+        for repetition in settled.takeRepetitions(of: tenant) {
+            guard let agent = agents[repetition.agent], let lane = agent.lanes[repetition.lane] else { continue }
+            repeated(lane, agent, repetition.sequence, count: repetition.count, now)
+        }
     }
 
     private func make(_ agent: AgentIngest, _ now: Timestamp) -> [Acknowledgement] {

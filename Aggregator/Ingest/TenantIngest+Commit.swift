@@ -52,6 +52,7 @@ extension TenantIngest {
         for state in commit.dedup {
             guard let agent = agents[state.agent], let lane = agent.lanes[state.laneKey] else { continue }
             lane.durable = state.settled
+            settled.set(state.settled.contiguous, state.laneKey, of: state.agent, in: tenant)
             lane.hasNews = true
             let settled = agent.uncommittedRejections.filter {
                 $0.key.laneKey == state.laneKey && state.settled.contains($0.key.sequence)
@@ -92,6 +93,7 @@ extension TenantIngest {
                 && !lane.isDirty && agent.fleet.birth?.runningEpoch != key.epoch
             {
                 agent.lanes[key] = nil
+                settled.set(nil, key, of: id, in: tenant)
                 pending.forgotten.append(IngestCommit.ForgottenLane(agent: id, laneKey: key))
             }
         }

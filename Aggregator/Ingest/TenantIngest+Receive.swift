@@ -99,9 +99,11 @@ extension TenantIngest {
     }
 
     /// The sequence is settled already: say so again.
-    func repeated(_ lane: LaneIngest, _ agent: AgentIngest, _ sequence: UInt64, _ now: Timestamp) {
-        statistics.duplicates += 1
-        lane.state.counts.duplicates += 1
+    func repeated(
+        _ lane: LaneIngest, _ agent: AgentIngest, _ sequence: UInt64, count: UInt64 = 1, _ now: Timestamp
+    ) {
+        statistics.duplicates += count
+        lane.state.counts.duplicates += count
         touchCounter += 1
         lane.touch(sequence, order: touchCounter)
         lane.hasNews = true

@@ -22,6 +22,7 @@ package final class TenantIngest {
     package var keyBundleVersion: UInt64 = 0
 
     let store: any IngestStore
+    let settled: SettledBatches
     var agents: [AgentID: AgentIngest] = [:]
     var generator: any RandomNumberGenerator
     /// What goes into the next commit.
@@ -46,12 +47,15 @@ package final class TenantIngest {
     }
 
     /// Restores everything from the store: nothing has to be sent again after a restart.
-    /// - Parameter generator: for challenges; they have to be unpredictable in production.
+    /// - Parameters:
+    ///   - generator: for challenges; they have to be unpredictable in production.
+    ///   - settled: is told what is durable, and asked what came again.
     /// - Throws: what the store throws.
     package init(
         tenant: TenantID, configuration: IngestConfiguration, store: any IngestStore,
-        generator: any RandomNumberGenerator, now: Timestamp
+        generator: any RandomNumberGenerator, settled: SettledBatches = SettledBatches(), now: Timestamp
     ) throws {
+        self.settled = settled
         self.tenant = tenant
         self.configuration = configuration
         self.store = store
@@ -69,6 +73,7 @@ package final class TenantIngest {
             let agent = restoredAgent(state.agent, now)
             let lane = LaneIngest(state: state)
             lane.durable = state.settled
+            settled.set(state.settled.contiguous, state.laneKey, of: state.agent, in: tenant)
             agent.lanes[state.laneKey] = lane
         }
         for table in snapshot.tables { restoredAgent(table.agent, now).tables[table.hash] = table.seriesCount }

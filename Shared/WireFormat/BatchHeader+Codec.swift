@@ -1,4 +1,4 @@
-import Telemetry
+public import Telemetry
 
 // Layout, little-endian; the whole header is authenticated (FORMAT.md, "Batch envelope"):
 //
@@ -48,6 +48,22 @@ extension BatchHeader {
         writer.write(UInt8(agent.rawValue.utf8.count))
         writer.write(agent.rawValue.utf8)
         swap(&writer.bytes, &bytes)
+    }
+
+    /// Epoch, lane and sequence that a payload claims, without a look at anything else.
+    /// - Returns: nil for what is no sequenced batch of this version.
+    public static func key(inPrefixOf payload: [UInt8]) -> BatchKey? {
+        guard payload.count >= fixedBytes else { return nil }
+        return payload.withUnsafeBytes { bytes in
+            guard bytes[..<4].elementsEqual(magic), bytes[4] == formatVersion,
+                let kind = BatchKind(rawValue: bytes[5]), kind.isSequenced, let lane = Lane(rawValue: bytes[6])
+            else { return nil }
+            let high = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+            let low = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
+            let sequence = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 24, as: UInt64.self))
+            guard sequence > 0, sequence < .max else { return nil }
+            return BatchKey(epoch: EpochID(high: high, low: low), lane: lane, sequence: sequence)
+        }
     }
 
     /// Reads the header at the start of a payload; the sealed body begins at `encodedBytes`.

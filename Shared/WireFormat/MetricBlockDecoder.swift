@@ -22,7 +22,8 @@ public final class MetricBlockDecoder {
     public private(set) var series: [UInt32] = []
     public private(set) var startTimestamps: [Int64] = []
     public private(set) var anomalies: [UInt64] = []
-    /// Parallel to ``series``: whether the block says that all its values are the same.
+    /// Parallel to ``series``: whether the block says that all its values are the same. Only noted by a decoding that
+    /// leaves their repetitions out.
     public private(set) var constancy: [Bool] = []
     /// Series-major within each group, as in ``MetricBatch``.
     public private(set) var sampleCount = 0
@@ -153,7 +154,7 @@ public final class MetricBlockDecoder {
             }
         }
         guard isValid else { throw .invalid("value stream") }
-        constancy.append(contentsOf: reader.directory.entries.lazy.map(\.isConstant))
+        if !repeatingConstants { noteConstancy() }
         groups.append(
             Group(
                 timestamps: timestamps.count..<timestamps.count + valueCount,
@@ -165,6 +166,13 @@ public final class MetricBlockDecoder {
         startTimestamps.append(contentsOf: reader.starts)
         appendAnomalies(reader.anomalyBytes)
         sampleCount += total
+    }
+
+    private func noteConstancy() {
+        var noted = constancy
+        constancy = []  // so that `noted` is the only reference
+        for entry in reader.directory.entries { noted.append(entry.isConstant) }
+        constancy = noted
     }
 
     private func appendAnomalies(_ bytes: UnsafeRawBufferPointer) {

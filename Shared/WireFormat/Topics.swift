@@ -70,7 +70,9 @@ public enum Topics {
 
     static func levels(_ topic: String) -> [Substring]? {
         guard topic.utf8.count <= lengthMax else { return nil }
-        let levels = topic.split(separator: "/", omittingEmptySubsequences: false)
+        // Bytes, not characters: every message comes through here, twice.
+        let levels = topic.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            .map { Substring($0) }
         guard levels.count >= 3, levels[0] == "stagebox", levels[1] == "1" else { return nil }
         return levels
     }

@@ -10,13 +10,10 @@ import WireFormat
 /// Everything between a PUBLISH and its acknowledgement: openers that verify and decode in parallel, one writer
 /// thread for each tenant that commits and acknowledges.
 ///
-/// Bounds: ``queueItemsPerTenant`` and ``queueBytesPerTenant`` wait for openers, as many for each writer; beyond
-/// them messages are dropped, counted, and sent again by their agents.
+/// Bounds: ``queueItemsPerTenant`` and ``queueBytesPerTenant`` wait for openers; beyond them messages are dropped,
+/// counted, and sent again by their agents. A writer that is behind has its tenant held in that queue, where agents
+/// are served in turn, rather than getting opened messages that it would have to drop.
 final class IngestService: Sendable {
-    struct Message: Sendable {
-        let topic: String
-        let payload: [UInt8]
-    }
     struct Parts: Sendable {
         var store: StoreDirectory
         var opener: BatchOpener
@@ -42,7 +39,7 @@ final class IngestService: Sendable {
     static let retriesMax = 10
 
     private let parts: Parts
-    private let queue = FairQueue<Message>(
+    private let gate = MessageGate(
         itemsPerTenantMax: IngestService.queueItemsPerTenant, bytesPerTenantMax: IngestService.queueBytesPerTenant)
     private let writers = Mutex<[TenantID: TenantWriter]>([:])
     private let threads = Mutex<[WorkerThread]>([])
@@ -61,18 +58,17 @@ final class IngestService: Sendable {
 
     /// From the transport's thread; never waits.
     func receive(topic: String, payload: [UInt8]) {
-        guard let (tenant, _, _) = Topics.parseUp(topic) else {
-            parts.metrics.add("stagebox_ingest_dropped_total", 1, "reason", "topic")
-            return
-        }
-        if !queue.push(Message(topic: topic, payload: payload), of: tenant, bytes: payload.count) {
-            parts.metrics.add("stagebox_ingest_dropped_total", 1, "reason", "queue-full")
+        switch gate.receive(topic: topic, payload: payload) {
+        case .queued: break
+        case .answered: parts.metrics.add("stagebox_ingest_repeated_total")
+        case .foreign: parts.metrics.add("stagebox_ingest_dropped_total", 1, "reason", "topic")
+        case .full: parts.metrics.add("stagebox_ingest_dropped_total", 1, "reason", "queue-full")
         }
     }
 
     /// Opens what has arrived, commits it, and ends.
     func stop() {
-        queue.close()
+        gate.close()
         threads.withLock { threads in
             threads.forEach { $0.join() }
             threads.removeAll()
@@ -84,7 +80,9 @@ final class IngestService: Sendable {
     func writer(of tenant: TenantID) throws -> TenantWriter {
         try writers.withLock { writers in
             if let known = writers[tenant] { return known }
-            let writer = try TenantWriter(tenant: tenant, parts: parts)
+            let writer = try TenantWriter(tenant: tenant, parts: parts, settled: gate.settled) { [gate] in
+                gate.setHeld(false, tenant)
+            }
             writers[tenant] = writer
             return writer
         }
@@ -96,19 +94,22 @@ final class IngestService: Sendable {
     }
 
     private func openMessages() {
-        var retries: [(message: Message, attempts: Int)] = []
+        var retries: [(message: MessageGate.Message, attempts: Int)] = []
         while true {
-            let messages = queue.pop(
+            let messages = gate.pop(
                 max: Self.openBatch, waitMilliseconds: retries.isEmpty ? 1000 : Self.retryMilliseconds)
-            if messages.isEmpty, retries.isEmpty, queue.isFinished { return }
+            if messages.isEmpty, retries.isEmpty, gate.isFinished { return }
             let again = retries
             retries.removeAll(keepingCapacity: true)
             for (message, attempts) in again { open(message, attempts + 1, &retries) }
-            for message in messages { open(message, 0, &retries) }
+            for message in messages where !gate.answers(message) { open(message, 0, &retries) }
         }
     }
 
-    private func open(_ message: Message, _ attempts: Int, _ retries: inout [(message: Message, attempts: Int)]) {
+    private func open(
+        _ message: MessageGate.Message, _ attempts: Int,
+        _ retries: inout [(message: MessageGate.Message, attempts: Int)]
+    ) {
         guard
             let opened = parts.opener.open(topic: message.topic, payload: message.payload, now: parts.time.now)
         else { return }
@@ -124,6 +125,7 @@ final class IngestService: Sendable {
             if !writer.push(opened) {
                 parts.metrics.add("stagebox_ingest_dropped_total", 1, "reason", "writer-full")
             }
+            if writer.isBehind { gate.setHeld(true, opened.tenant) }
         } catch {
             parts.metrics.add("stagebox_ingest_dropped_total", 1, "reason", "store")
         }

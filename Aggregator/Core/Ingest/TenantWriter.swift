@@ -18,14 +18,25 @@ final class TenantWriter: Sendable {
     /// Agents that somebody watches are asked to flush this often: half of the time a chart may lag behind.
     static let watchedFlushMilliseconds: UInt32 = 200
     static let messagesPerCommit = 2048
+    /// With more than this waiting, openers leave the tenant's messages where they are.
+    static let behindItems = 2 * messagesPerCommit
+    static let behindBytes = IngestService.queueBytesPerTenant / 2
 
     let tenant: TenantID
     private let parts: IngestService.Parts
+    private let settled: SettledBatches
+    private let caughtUp: @Sendable () -> Void
     private let queue = BoundedQueue<Input>(
         itemsMax: IngestService.queueItemsPerTenant, bytesMax: IngestService.queueBytesPerTenant)
     private let thread = Mutex<WorkerThread?>(nil)
 
-    init(tenant: TenantID, parts: IngestService.Parts) throws {
+    /// - Parameter caughtUp: called on the writer's thread whenever it is not behind.
+    init(
+        tenant: TenantID, parts: IngestService.Parts, settled: SettledBatches,
+        caughtUp: @escaping @Sendable () -> Void
+    ) throws {
+        self.settled = settled
+        self.caughtUp = caughtUp
         self.tenant = tenant
         self.parts = parts
         let store = try parts.store.tenant(tenant)
@@ -34,6 +45,11 @@ final class TenantWriter: Sendable {
     }
 
     func push(_ message: OpenedMessage) -> Bool { queue.push(.message(message), bytes: message.sizeBytes) }
+
+    var isBehind: Bool {
+        let depth = queue.depth
+        return depth.items > Self.behindItems || depth.bytes > Self.behindBytes
+    }
 
     func setDesiredConfiguration(_ version: UInt64, of agent: AgentID) {
         _ = queue.push(.desiredConfiguration(version, agent))
@@ -60,7 +76,7 @@ final class TenantWriter: Sendable {
         do {
             ingest = try TenantIngest(
                 tenant: tenant, configuration: parts.configuration, store: parts.store, generator: SecureGenerator(),
-                now: time.now)
+                settled: settled, now: time.now)
         } catch {
             parts.metrics.add("stagebox_ingest_failed_loads_total")
             queue.close()
@@ -72,6 +88,7 @@ final class TenantWriter: Sendable {
             let wait = ingest.nextAcknowledgementAt.map { max(1, min(250, $0.milliseconds(since: time.now))) } ?? 250
             let inputs = queue.pop(max: Self.messagesPerCommit, waitMilliseconds: wait)
             if inputs.isEmpty, queue.isFinished { break }
+            if !isBehind { caughtUp() }
             for input in inputs {
                 // What comes to a full ingest is dropped, unacknowledged.
                 if ingest.isFull { commit(ingest, &live) }

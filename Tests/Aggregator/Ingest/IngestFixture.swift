@@ -133,23 +133,24 @@ final class IngestBench {
     let ring = KeyRing()
     let records = MemoryKeyRecords()
     let opener: BatchOpener
+    let gate = MessageGate(itemsPerTenantMax: 4096, bytesPerTenantMax: 16 << 20)
     var ingest: TenantIngest
     private(set) var acknowledgements: [(agent: AgentID, acknowledgement: Acknowledgement)] = []
 
     init() throws {
         ring.add(pair, destroyAfter: .distantFuture)
         opener = BatchOpener(certificates: certificates, keys: ring, records: records, bodies: PlainBodies())
-        ingest = try Self.make(store, time.now)
+        ingest = try Self.make(store, gate, time.now)
     }
 
-    private static func make(_ store: MemoryStore, _ now: Timestamp) throws -> TenantIngest {
+    private static func make(_ store: MemoryStore, _ gate: MessageGate, _ now: Timestamp) throws -> TenantIngest {
         try TenantIngest(
             tenant: tenant, configuration: IngestConfiguration(aggregatorID: ID128(high: 9, low: 9)), store: store,
-            generator: SeededGenerator(seed: 7), now: now)
+            generator: SeededGenerator(seed: 7), settled: gate.settled, now: now)
     }
 
     /// The aggregator starts anew from what is durable.
-    func restart() throws { ingest = try Self.make(store, time.now) }
+    func restart() throws { ingest = try Self.make(store, gate, time.now) }
 
     func agent(_ name: String = "edge-01", epoch: UInt64 = 1) -> TestAgent {
         TestAgent(bench: self, name: name, epoch: epoch)
