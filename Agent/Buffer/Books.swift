@@ -1,12 +1,28 @@
 import Telemetry
+import WireFormat
 
 /// A table or key in the file.
 struct Auxiliary: Sendable {
+    /// Of a payload, enough for its header.
+    static let headerBytes = 256
+
     var name: AuxiliaryName
+    /// Of a table: the key that it is sealed with, without which nobody can read it.
+    var sealingKey: DataKeyID?
     var sizeBytes: Int64
     /// Rows that name it, and what of that is on disk.
     var rows: Int64
     var savedRows: Int64
+
+    /// - Parameter payload: its first ``headerBytes`` or more.
+    init(name: AuxiliaryName, payload: [UInt8], sizeBytes: Int64, rows: Int64 = 0) {
+        self.name = name
+        self.sizeBytes = sizeBytes
+        self.rows = rows
+        savedRows = rows
+        // What has no header names no key: it cannot be opened anyway.
+        if case .table = name { sealingKey = (try? BatchHeader(decodingPrefixOf: payload))?.dataKeyID }
+    }
 }
 
 /// Everything that the buffer counts, as one value: a transaction that fails puts the earlier value back.

@@ -165,7 +165,7 @@ extension Buffer {
         try joined {
             let id = books.nextAuxiliary
             books.nextAuxiliary += 1
-            books.auxiliaries[id] = Auxiliary(name: name, sizeBytes: size, rows: 0, savedRows: 0)
+            books.auxiliaries[id] = Auxiliary(name: name, payload: payload, sizeBytes: size)
             books.auxiliaryIDs[name] = id
             staging?.auxiliaries.append((id, name, payload))
             staging?.bytes += payload.count

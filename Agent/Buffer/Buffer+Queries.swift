@@ -93,6 +93,15 @@ extension Buffer {
         return nil
     }
 
+    /// A key is gone: the tables that are sealed with it are forgotten, so that they can be put again under another.
+    /// Rows that name them stay, until they are declared lost.
+    package func forgetTables(sealedWith key: DataKeyID) {
+        for (id, auxiliary) in books.auxiliaries
+        where auxiliary.sealingKey == key && books.auxiliaryIDs[auxiliary.name] == id {
+            books.auxiliaryIDs[auxiliary.name] = nil
+        }
+    }
+
     /// What the running encoder will name again; the rest goes when no row names it.
     package func setLive(_ names: Set<AuxiliaryName>) { liveAuxiliaries = names }
 

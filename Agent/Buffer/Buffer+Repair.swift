@@ -79,7 +79,7 @@ extension Buffer {
         carried.auxiliaryIDs = [:]
         for auxiliary in salvage.auxiliaries {
             carried.auxiliaries[auxiliary.id] = Auxiliary(
-                name: auxiliary.name, sizeBytes: Int64(auxiliary.payload.count), rows: 0, savedRows: 0)
+                name: auxiliary.name, payload: auxiliary.payload, sizeBytes: Int64(auxiliary.payload.count))
             carried.auxiliaryIDs[auxiliary.name] = auxiliary.id
         }
         carried.nextAuxiliary = max(carried.nextAuxiliary, (carried.auxiliaries.keys.max() ?? 0) + 1)

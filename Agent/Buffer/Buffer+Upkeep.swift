@@ -34,10 +34,18 @@ extension Buffer {
         try giveSpaceBack()
     }
 
-    /// Forgets tables and keys that neither a row nor the live set names.
+    /// Forgets tables and keys that neither a row nor the live set names, and keys that no table kept is sealed with:
+    /// a table is put once and named by the rows of later keys and starts.
     func collectGarbage() throws {
         guard let live = liveAuxiliaries else { return }
-        let unused = books.auxiliaries.filter { $0.value.rows <= 0 && !live.contains($0.value.name) }
+        // One that was put again leaves its predecessor to the rows that name it.
+        var unused = books.auxiliaries.filter { id, auxiliary in
+            auxiliary.rows <= 0 && (!live.contains(auxiliary.name) || books.auxiliaryIDs[auxiliary.name] != id)
+        }
+        guard !unused.isEmpty else { return }
+        let kept = books.auxiliaries.filter { unused[$0.key] == nil }
+        let keys = Set(kept.values.compactMap(\.sealingKey))
+        unused = unused.filter { if case .key(let key) = $0.value.name { !keys.contains(key) } else { true } }
         guard !unused.isEmpty else { return }
         try change { store in
             for (id, auxiliary) in unused {
@@ -93,7 +101,7 @@ extension Buffer {
                 ($0.lane, $0.sequences.lowerBound) < ($1.lane, $1.sequences.lowerBound)
             }
             for record in records { try store.deleteLoss(record.row) }
-            for record in records { try store.record(record) }
+            for record in records { try store.record(record, bridgesHoles: true) }
         }
     }
 

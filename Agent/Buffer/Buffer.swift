@@ -110,7 +110,10 @@ package final class Buffer {
         books.epochs = epochs.mapValues { Books.Epoch(id: $0.epoch, isClosed: $0.isClosed) }
         books.accounts = try store.accounts(epochs.mapValues { $0.epoch })
         books.auxiliaries = try store.auxiliaries()
-        for (id, auxiliary) in books.auxiliaries { books.auxiliaryIDs[auxiliary.name] = id }
+        // Of one that was put again after damage, the successor.
+        for (id, auxiliary) in books.auxiliaries.sorted(by: { $0.key < $1.key }) {
+            books.auxiliaryIDs[auxiliary.name] = id
+        }
         books.nextAuxiliary = (books.auxiliaries.keys.max() ?? 0) + 1
         return books
     }

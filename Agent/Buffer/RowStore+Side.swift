@@ -15,8 +15,13 @@ struct StoredLoss {
 extension RowStore {
     // MARK: Losses
 
-    /// Adds a loss, growing the record before it when no row lies between the two.
-    func record(_ loss: StoredLoss) throws(SQLiteError) {
+    /// Adds a loss, growing the record before it when they touch.
+    ///
+    /// A record may have holes: sequences that were settled before it. What another record tells is no such hole: of
+    /// two records that the aggregator gets in either order, the first would count what the second tells as well.
+    /// - Parameter bridgesHoles: grows the record before it also when neither a row nor a record lies between the two;
+    ///   what lies there may still be in a loss batch on its way.
+    func record(_ loss: StoredLoss, bridgesHoles: Bool = false) throws(SQLiteError) {
         let find = try database.statement(
             """
             SELECT id, last FROM losses WHERE lane = ?1 AND reason = ?2 AND last < ?3 ORDER BY last DESC LIMIT 1
@@ -29,7 +34,11 @@ extension RowStore {
             find.reset()
             let first = loss.sequences.lowerBound
             var isNeighbour = last + 1 >= first
-            if !isNeighbour { isNeighbour = try !hasRows(loss.lane.rows(last + 1...first - 1)) }
+            if !isNeighbour, bridgesHoles {
+                let hole = last + 1...first - 1
+                isNeighbour = try !hasRows(loss.lane.rows(hole))
+                if isNeighbour { isNeighbour = try !hasLosses(loss.lane, within: hole) }
+            }
             if isNeighbour {
                 let grow = try database.statement(
                     "UPDATE losses SET last = ?2, batches = batches + ?3, records = records + ?4 WHERE id = ?1")
@@ -80,6 +89,15 @@ extension RowStore {
         Int(try database.statement("SELECT count(*) FROM losses").firstInteger() ?? 0)
     }
 
+    private func hasLosses(_ lane: LaneID, within sequences: ClosedRange<UInt64>) throws(SQLiteError) -> Bool {
+        let select = try database.statement(
+            "SELECT 1 FROM losses WHERE lane = ?1 AND last >= ?2 AND first <= ?3 LIMIT 1")
+        try select.bind(1, lane.rawValue)
+        try select.bind(2, Int64(clamping: sequences.lowerBound))
+        try select.bind(3, Int64(clamping: sequences.upperBound))
+        return try select.firstInteger() != nil
+    }
+
     func hasLosses(ordinal: Int64) throws(SQLiteError) -> Bool {
         let select = try database.statement("SELECT 1 FROM losses WHERE lane & 16777215 = ?1 LIMIT 1")
         try select.bind(1, ordinal)
@@ -110,17 +128,18 @@ extension RowStore {
     func auxiliaries() throws(SQLiteError) -> [Int64: Auxiliary] {
         let select = try database.statement(
             """
-            SELECT a.id, a.name, length(a.payload), ifnull(u.rows, 0) FROM auxiliary a LEFT JOIN uses u ON u.id = a.id
+            SELECT a.id, a.name, length(a.payload), ifnull(u.rows, 0), substr(a.payload, 1, ?1)
+            FROM auxiliary a LEFT JOIN uses u ON u.id = a.id
             """)
+        try select.bind(1, Auxiliary.headerBytes)
         var found: [Int64: Auxiliary] = [:]
         while try select.step() {
             guard let name = AuxiliaryName(bytes: select.blob(1)) else {
                 select.reset()
                 throw damage("name of a table or key")
             }
-            let rows = max(0, select.integer(3))
             found[select.integer(0)] = Auxiliary(
-                name: name, sizeBytes: select.integer(2), rows: rows, savedRows: rows)
+                name: name, payload: select.blob(4), sizeBytes: select.integer(2), rows: max(0, select.integer(3)))
         }
         return found
     }

@@ -187,6 +187,48 @@ struct BufferTests {
         #expect(!bench.buffer.contains(key))
     }
 
+    @Test("a key stays as long as a table that is sealed with it; when it is gone the table can be put again")
+    func keysOfTables() throws {
+        let bench = try BufferBench()
+        let (old, new) = (DataKeyID(high: 1, low: 1), DataKeyID(high: 2, low: 2))
+        let table = TableHash(high: ID128(high: 3, low: 4), low: ID128(high: 5, low: 6))
+        let clock = ClockReading(
+            isSynchronized: true, errorBoundMilliseconds: 1, bootID: .zero, monotonicNanoseconds: 1)
+        func sealed(_ key: DataKeyID) -> [UInt8] {
+            var payload: [UInt8] = []
+            BatchHeader(
+                kind: .table, lane: .live, agent: AgentID(unchecked: "edge"), epoch: bench.buffer.runningEpoch,
+                sequence: 0, dataKeyID: key, firstTimestamp: bench.time.now, lastTimestamp: bench.time.now,
+                recordCount: 1, clock: clock, nonce: [UInt8](repeating: 0, count: BatchHeader.nonceBytes)
+            ).encode(into: &payload)
+            return payload + [1, 2, 3]
+        }
+        try bench.buffer.put(.key(old), [1])
+        try bench.buffer.put(.table(table), sealed(old))
+        try bench.append(key: old, tables: [table])
+        // The next start uses the table under a key of its own; the rows of the first are all settled.
+        try bench.restart()
+        try bench.buffer.put(.key(new), [2])
+        try bench.append(key: new, tables: [table])
+        bench.buffer.setLive([.key(new), .table(table)])
+        _ = try bench.acknowledge([try #require(try bench.pending(.live).first).key])
+        bench.time.advance(milliseconds: 120_000)
+        try bench.buffer.upkeep()
+        #expect(bench.buffer.contains(.key(old)) && bench.buffer.contains(.table(table)))
+        // Put again under the new key, the table needs the old one no more; a start finds the successor.
+        bench.buffer.forgetTables(sealedWith: old)
+        #expect(!bench.buffer.contains(.table(table)))
+        let successor = sealed(new)
+        try bench.buffer.put(.table(table), successor)
+        try bench.restart()
+        #expect(try bench.buffer.auxiliary(.table(table)) == successor)
+        bench.buffer.setLive([.key(new), .table(table)])
+        _ = try bench.acknowledge(try bench.pending(.live).map(\.key))
+        bench.time.advance(milliseconds: 120_000)
+        try bench.buffer.upkeep()
+        #expect(!bench.buffer.contains(.key(old)) && bench.buffer.contains(.table(table)))
+    }
+
     @Test("rows of an epoch whose name was damaged take it from their headers, and are acknowledged by it")
     func damagedEpoch() throws {
         let bench = try BufferBench()

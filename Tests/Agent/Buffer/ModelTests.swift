@@ -23,7 +23,7 @@ private struct Model {
     }
 }
 
-@Suite("Buffer against a model")
+@Suite("Buffer against a model", .serialized, .ownThread)
 struct ModelTests {
     @Test("random appends, acknowledgements, evictions, crashes and restarts agree with the model", arguments: 1...24)
     func random(seed: UInt64) throws {

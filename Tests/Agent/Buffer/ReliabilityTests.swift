@@ -8,7 +8,7 @@ import Testing
 import WireFormat
 
 /// The rows of RELIABILITY.md that the buffer alone can show.
-@Suite("Buffer reliability")
+@Suite("Buffer reliability", .serialized, .ownThread)
 struct ReliabilityTests {
     @Test("R1: rows of an hour without a broker survive three kills and drain completely")
     func killed() throws {
