@@ -89,6 +89,9 @@ package final class AgentProgram {
                 bytesMax: configuration.bufferBytesMax,
                 syncIntervalMilliseconds: configuration.isDurabilityFull ? 0 : 5000), time: time,
             generator: SecureGenerator())
+        if let risk = StorageRisk.find(directory: configuration.dataDirectory, procRoot: configuration.procRoot) {
+            report(.storageRisk(risk))
+        }
         let mailbox = mailbox
         let transport = MosquittoClient(timeSource: time) { event in
             // The engine drains its mailbox faster than a broker fills it; a full one means it is stuck on the disk.

@@ -38,6 +38,7 @@ enum Log {
         case .connected: ("uplink", "connected")
         case .disconnected(let reason): ("uplink", reason)
         case .bufferIncident(let what): ("buffer", what)
+        case .storageRisk(let what): ("medium", what)
         case .rowsNotStored(let reason): ("buffer", reason)
         case .acknowledgementRefused(let reason): ("message refused", reason)
         case .uplink(let what): ("uplink", what)

@@ -152,7 +152,8 @@ public final class FakeBroker: @unchecked Sendable {
         }
     }
 
-    var clientIDs: [String] {
+    /// Of the sessions that it keeps, connected or not; ascending.
+    public var clientIDs: [String] {
         if let order { return order }
         let sorted = sessions.keys.sorted()
         order = sorted

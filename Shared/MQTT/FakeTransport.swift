@@ -7,7 +7,8 @@ public final class FakeTransport: MessageTransport, @unchecked Sendable {
     private let broker: FakeBroker
     private let sink: TransportSink
     private(set) var state = State.idle
-    private(set) var options: TransportOptions?
+    /// Of the newest attempt.
+    public private(set) var options: TransportOptions?
     /// Grows with every attempt, so that what was meant for an earlier one is recognised.
     private(set) var attempt: UInt64 = 0
     private var packet: UInt64 = 0

@@ -70,10 +70,13 @@ extension AgentEngine {
         streams.tick(now: now)
         let count = streams.descriptors.count
         guard count > 0 else { return }
+        let new = streams.descriptors[streamDescriptorsSent...]
+        // A counter that appears counted nothing until now: its first value is an increase, after a restart too.
+        streamStarts += new.map { $0.type == .counter ? startTime.milliseconds : 0 }
         let scrape = Scrape(
             timestamp: Timestamp(milliseconds: now.milliseconds / 1000 * 1000), intervalMilliseconds: 1000,
-            layout: UInt64(count), newDescriptors: Array(streams.descriptors[streamDescriptorsSent...]),
-            handles: Array(0..<UInt32(count)), values: streams.values)
+            layout: UInt64(count), newDescriptors: Array(new), handles: Array(0..<UInt32(count)),
+            values: streams.values, startTimestamps: streamStarts)
         streamDescriptorsSent = count
         accumulator.add(scrape, from: .streams)
     }

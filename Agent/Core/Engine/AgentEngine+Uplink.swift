@@ -50,6 +50,7 @@ extension AgentEngine {
                     sealer.keys.update(trust.bundle)
                     identity.keyBundle = payload
                     parts.persist(identity)
+                    hear(trust.bundle.issuedAt)
                 }
                 tell(.bundleHeld(version: trust.bundle.version))
             case .configuration: try configure(payload)
@@ -138,7 +139,8 @@ extension AgentEngine {
             wantedFlushMilliseconds = milliseconds.map(Int64.init)
             nextFlush = min(nextFlush, now + flushMilliseconds)
         case .desiredConfiguration(let version): control.desiredVersion = version
-        case .aggregatorTime, .desiredBundle: break
+        case .aggregatorTime(let time): hear(time)
+        case .desiredBundle: break
         case .report(let report):
             metrics.add("stagebox_agent_uplink_reports_total")
             parts.report(.uplink(String(describing: report)))
@@ -158,7 +160,8 @@ extension AgentEngine {
         let options = TransportOptions(
             host: brokerHost, port: brokerPort,
             tls: identity.isBrokerTLS
-                ? TransportOptions.TLS(certificateAuthorityPEM: identity.certificateAuthority) : nil,
+                ? TransportOptions.TLS(
+                    certificateAuthorityPEM: identity.certificateAuthority, timeFloor: timeFloor.time) : nil,
             clientID: "sbx-" + buffer.runningEpoch.description, user: "\(identity.tenant)/\(identity.agent)",
             password: identity.password, will: TransportOptions.Will(topic: topics.up(.state), payload: will.encoded()))
         do {
@@ -182,6 +185,7 @@ extension AgentEngine {
                 _ = try buffer.declareLost(naming: name, .tableLost)
             case .key(let id):
                 guard sealer.keys.current?.key.id != id else { return nil }
+                buffer.forgetTables(sealedWith: id)
                 _ = try buffer.declareLost(naming: name, .damaged)
             }
         } catch {

@@ -60,6 +60,7 @@ package final class AgentEngine {
     let boxKey: BoxKeyPair
     var identity: AgentIdentity
     var trust: AgentTrust
+    var timeFloor: TimeFloor
     var sealer: BatchSealer
     var uplink: UplinkStateMachine
     var control: ControlStateMachine
@@ -74,12 +75,16 @@ package final class AgentEngine {
     let compressor: BlockBody
     var streams = StreamMetrics()
     var streamDescriptorsSent = 0
+    /// Since when the derived counters count, milliseconds since 1970, for each series of ``streams``; 0 for gauges.
+    var streamStarts: [Int64] = []
     var tickets: [PublishToken: UInt64] = [:]
     package var configuration: EngineConfiguration
     /// What the aggregator asked for; nil: our own interval.
     var wantedFlushMilliseconds: Int64?
     /// Monotonic milliseconds.
     let startedAt: Int64
+    /// The wall clock's word for it.
+    let startTime: Timestamp
     var nextFlush: Int64
     var nextTick: Int64
     package private(set) var isStopping = false
@@ -97,6 +102,7 @@ package final class AgentEngine {
         trust = try AgentTrust(parts.identity)
         signingKey = try SigningKey(seed: parts.identity.signingSeed)
         boxKey = try BoxKeyPair(secretBytes: parts.identity.boxSecret)
+        timeFloor = try Self.timeFloor(parts.identity, trust, parts.buffer)
         settings = parts.configuration.settings
         let (kept, problem) = Self.keptControlState(in: parts.buffer)
         control = ControlStateMachine(state: kept, agentVersion: parts.version)
@@ -113,6 +119,7 @@ package final class AgentEngine {
             runningEpoch: parts.buffer.runningEpoch, sessionCounter: try parts.buffer.nextSession(), seed: parts.seed,
             heldBundleVersion: trust.bundle.version, receivedConfigurationVersion: kept.highest[.agent] ?? 0, now: now)
         startedAt = now
+        startTime = parts.time.now
         nextFlush = now + parts.configuration.flushMilliseconds
         nextTick = now
         buffer.setLive([])
@@ -201,6 +208,7 @@ package enum AgentReport: Sendable, Equatable {
     case connected
     case disconnected(String)
     case bufferIncident(String)
+    case storageRisk(String)
     case rowsNotStored(String)
     case acknowledgementRefused(String)
     case uplink(String)

@@ -6,7 +6,7 @@ import Telemetry
 import TestSupport
 import Testing
 
-@Suite("The intake server", .serialized)
+@Suite("The intake server", .serialized, .ownThread)
 struct IntakeServerTests {
     private let event = #"{"id":"a","at":1767225600000,"track":"t"}"#
 

@@ -27,6 +27,26 @@ struct SampleAccumulatorTests {
         #expect(accumulator.take().sampleCount == 0)
     }
 
+    @Test("R21: a counter that began anew is a group of its own with its own start; gauges state none")
+    func counterStarts() {
+        var accumulator = SampleAccumulator()
+        func add(_ seconds: Int64, layout: UInt64, start: Int64, _ values: [Double], new: [String] = []) {
+            accumulator.add(
+                Scrape(
+                    timestamp: Timestamp(seconds: seconds), intervalMilliseconds: 1000, layout: layout,
+                    newDescriptors: new.map { SeriesDescriptor(key: SeriesKey(name: $0), type: .counter) },
+                    handles: [1, 0], values: values, startTimestamps: [start, 0]))
+        }
+        add(1, layout: 1, start: 500, [100, 7], new: ["gauge", "counter"])
+        add(2, layout: 1, start: 500, [101, 7])
+        add(3, layout: 2, start: 2500, [90, 7])
+        let groups = accumulator.take().groups
+        #expect(groups.map(\.timestamps) == [[1000, 2000], [3000]])
+        #expect(groups.map(\.series) == [[0, 1], [0, 1]])
+        #expect(groups.map(\.startTimestamps) == [[0, 500], [0, 2500]])
+        #expect(groups.map(\.values) == [[7, 7, 100, 101], [7, 90]])
+    }
+
     @Test("a scrape that is not later than the last one is refused and counted")
     func steppedClock() {
         var accumulator = SampleAccumulator()
