@@ -242,7 +242,10 @@ final class SimulatedAggregator {
                 isQuarantined: block.isQuarantined, records: UInt64(block.header.recordCount))
             trace.note("\(now) commit \(block.agent) \(block.key) \(block.header.recordCount)")
         }
-        for loss in commit.losses { audit.losses[loss.agent, default: []].append(loss.record) }
+        for loss in commit.losses {
+            audit.losses[loss.agent, default: []].append(loss.record)
+            trace.note("\(now) loss \(loss.agent) \(loss.record) by \(loss.declaredBy) counted \(loss.counted)")
+        }
     }
 
     private func compact() throws {

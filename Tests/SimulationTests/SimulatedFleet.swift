@@ -51,14 +51,16 @@ final class SimulatedFleet {
         let box = try BoxKeyPair(secretBytes: generator.bytes(32))
         let certificate = Certificate(
             serial: ID128(random: &generator), tenant: Self.tenant, agent: agent, identityKey: identity.publicKey.id,
-            boxKey: box.publicKey, notBefore: Timestamp(milliseconds: 0), notAfter: Timestamp(seconds: 4_000_000_000))
+            boxKey: box.publicKey, notBefore: Self.epochStart.advanced(byMilliseconds: -86_400_000),
+            notAfter: Timestamp(seconds: 4_000_000_000))
         certificates.add(certificate)
         let signed = SignedRecord.sign(
             .certificate, tenant: Self.tenant, agent: agent, record: certificate, with: certificateKey)
         return try AgentIdentity(
             EnrolmentResponse(
                 tenant: Self.tenant, agent: agent, certificate: signed, roleList: roleList, keyBundle: bundle,
-                brokerHost: "127.0.0.1", brokerPort: 1883, isBrokerTLS: false, certificateAuthority: "",
+                brokerHost: "127.0.0.1", brokerPort: 1883, isBrokerTLS: true,
+                certificateAuthority: "of the fake broker",
                 password: "password of \(agent)"), signingKey: identity, boxKey: box, rootHash: rootHash)
     }
 }

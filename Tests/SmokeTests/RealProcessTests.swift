@@ -10,7 +10,7 @@ import Testing
 struct RealProcessTests {}
 
 extension RealProcessTests {
-    @Test("R12 kill -9 of agent, broker and aggregator at random under load loses and doubles nothing")
+    @Test("R12, R13 kill -9 of agent, broker and aggregator at random under load loses and doubles nothing")
     func killAtRandom() throws {
         print("kill at random: \(SmokePrograms.seconds) s, STAGEBOX_SMOKE_SEED=\(SmokePrograms.seed)")
         var generator = SeededGenerator(seed: SmokePrograms.seed)

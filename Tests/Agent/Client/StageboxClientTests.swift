@@ -8,7 +8,7 @@ import Telemetry
 import TestSupport
 import Testing
 
-@Suite("The client library", .serialized)
+@Suite("The client library", .serialized, .ownThread)
 struct StageboxClientTests {
     /// A real intake whose engine keeps what it gets.
     private final class Agent: Sendable {

@@ -3,6 +3,7 @@ import Glibc
 import RuntimeSupport
 import Synchronization
 import Telemetry
+import TestSupport
 import Testing
 
 /// A collector that does as it is told.
@@ -25,7 +26,7 @@ private final class Gate: @unchecked Sendable {
     deinit { semaphore.deallocate() }
 }
 
-@Suite("The collectors' runner")
+@Suite("The collectors' runner", .ownThread)
 struct CollectorRunnerTests {
     private func plain(_ name: String, interval: Int64 = 1000) -> ToldCollector {
         ToldCollector(name: name, defaultIntervalMilliseconds: interval) { (_) throws(CollectorError) in }

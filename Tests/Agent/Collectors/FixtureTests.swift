@@ -51,7 +51,7 @@ struct FixtureTests {
         return "\(series[..<open]){\(labels.filter { !$0.hasSuffix("=\"\"") }.joined(separator: ","))}"
     }
 
-    @Test("kernel counters state the boot time as their start, gauges none")
+    @Test("R21: kernel counters state the boot time as their start, gauges none")
     func startTimestamps() {
         let machine = FixtureMachine(tree: FixtureMachine.root + "/machine")
         machine.tick()
@@ -62,7 +62,7 @@ struct FixtureTests {
         #expect(readings["stagebox_agent_cpu_seconds_total"]?.start == boot + 1000)
     }
 
-    @Test("a counter that the kernel lets slip back a little is held, one that starts anew is followed")
+    @Test("R21: a counter that the kernel lets slip back a little is held, one that starts anew is followed")
     func jumpBack() throws {
         let directory = try TemporaryDirectory("collectors")
         defer { directory.remove() }

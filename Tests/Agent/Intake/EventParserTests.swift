@@ -141,7 +141,7 @@ struct EventParserTests {
         #expect(result.rejections.listed.first?.index == 4096)
     }
 
-    @Test("good events in bad batches are kept, in order, whatever stands between them", arguments: 0..<200)
+    @Test("R15: good events in bad batches are kept, in order, whatever stands between them", arguments: 0..<200)
     func goodOnesKept(seed: Int) {
         var random = SeededGenerator(seed: UInt64(seed))
         let bad = [

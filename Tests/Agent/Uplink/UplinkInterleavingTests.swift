@@ -1,11 +1,12 @@
 import RuntimeSupport
 import Telemetry
+import TestSupport
 import Testing
 import Uplink
 import WireFormat
 
 /// Whatever the link does for a while, once it is good everything settles, and no bound was passed.
-@Suite("uplink: interleavings")
+@Suite("uplink: interleavings", .serialized, .ownThread)
 struct UplinkInterleavingTests {
     private enum Step: CaseIterable { case store, storeAlert, cut, connect, takeOne, lieAboutOne, acknowledge, wait }
 

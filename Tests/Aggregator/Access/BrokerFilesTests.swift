@@ -4,7 +4,7 @@ import Telemetry
 import TestSupport
 import Testing
 
-@Suite("Broker files") struct BrokerFilesTests {
+@Suite("Broker files", .ownThread) struct BrokerFilesTests {
     @Test("a password hash is the one that mosquitto_passwd writes")
     func passwordHash() throws {
         // `mosquitto_passwd -b` of mosquitto 2.0.11, user "u", password "geheim".

@@ -2,11 +2,12 @@ import Ingest
 import RuntimeSupport
 import Sealing
 import Telemetry
+import TestSupport
 import Testing
 import WireFormat
 
 /// Random traffic, failing commits and restarts against what must hold whatever happens.
-@Suite("ingest against its invariants")
+@Suite("ingest against its invariants", .serialized, .ownThread)
 struct IngestModelTests {
     @Test(
         "random traffic with failed commits and restarts keeps every promise", arguments: 1...12 as ClosedRange<UInt64>)

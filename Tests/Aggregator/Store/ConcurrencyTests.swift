@@ -6,7 +6,7 @@ import Telemetry
 import TestSupport
 import Testing
 
-@Suite struct ConcurrencyTests {
+@Suite(.ownThread) struct ConcurrencyTests {
     /// A thread that runs to its end; joined by ``wait()``.
     private final class Worker {
         private var handle = pthread_t()

@@ -5,7 +5,7 @@ import Telemetry
 import TestSupport
 import Testing
 
-@Suite struct EventStoreTests {
+@Suite(.serialized, .ownThread) struct EventStoreTests {
     private func event(_ id: String, _ second: Int64, revision: UInt32 = 0, kind: EventKind = .play) -> ListeningEvent {
         let at = TestBlocks.start.advanced(byMilliseconds: second * 1000)
         var event = ListeningEvent(id: id, kind: kind, revision: revision, at: at, receivedAt: at)

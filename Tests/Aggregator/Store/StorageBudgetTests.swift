@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import WireFormat
 
-@Suite struct StorageBudgetTests {
+@Suite(.serialized, .ownThread) struct StorageBudgetTests {
     /// Must of the figures table; the aim is 0.22.
     static let bytesPerSampleMax = 0.35
 

@@ -8,7 +8,7 @@ import WireFormat
 
 /// The store against a dictionary: whatever order of batches, duplicates, restarts and compactions, an export holds
 /// every committed sample exactly once.
-@Suite struct StoreModelTests {
+@Suite(.serialized, .ownThread) struct StoreModelTests {
     @Test("an export equals the oracle after random commits, duplicates, compactions and restarts", arguments: 1...12)
     func model(seed: UInt64) throws {
         let directory = try TemporaryDirectory()

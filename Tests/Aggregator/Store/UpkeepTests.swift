@@ -30,7 +30,7 @@ import WireFormat
         test.close()
     }
 
-    @Test("space is given back and used again: many rounds of ingest and merging keep the ingest file small (R31)")
+    @Test("R31: space is given back and used again: many rounds of ingest and merging keep the ingest file small")
     func reclaimed() throws {
         let test = try StoreUnderTest()
         for round in 0..<20 {
@@ -45,7 +45,7 @@ import WireFormat
         test.close()
     }
 
-    @Test("everything replayed three times counts once (R14)")
+    @Test("R14: everything replayed three times counts once")
     func replayed() throws {
         let test = try StoreUnderTest()
         var commits: [IngestCommit] = []
@@ -71,7 +71,7 @@ import WireFormat
         test.close()
     }
 
-    @Test("batches with a wrong clock stay apart and come out with corrected time once the offset is known (R20)")
+    @Test("R20: batches with a wrong clock stay apart and come out with corrected time once the offset is known")
     func quarantine() throws {
         let test = try StoreUnderTest()
         let boot = ID128(high: 9, low: 9)

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// The libmosquitto client against a real broker.
-@Suite("libmosquitto client", .enabled(if: BrokerProcess.isInstalled), .serialized)
+@Suite("libmosquitto client", .enabled(if: BrokerProcess.isInstalled), .serialized, .ownThread)
 struct MosquittoClientTests {
     private func client(_ recorder: EventRecorder, time: any TimeSource = SystemTimeSource()) -> MosquittoClient {
         MosquittoClient(timeSource: time, sink: recorder.sink)
@@ -91,7 +91,7 @@ struct MosquittoClientTests {
         }
     }
 
-    @Test("TLS 1.3 with the pinned authority works; another authority, name or time does not")
+    @Test("R20: TLS 1.3 with the pinned authority works; another authority, name or time does not")
     func tls() throws {
         let directory = try TemporaryDirectory("certificates")
         let certificates = try TestCertificates(in: directory)

@@ -5,7 +5,7 @@ import Testing
 import WireFormat
 
 /// What a sample may cost on recorded kernel metrics (576 series, a tick a second).
-@Suite("size budgets", .enabled(if: DataDirectories.data != nil, "STAGEBOX_DATA_DIR is unset"))
+@Suite("size budgets", .serialized, .ownThread, .enabled(if: DataDirectories.data != nil, "STAGEBOX_DATA_DIR is unset"))
 struct SizeBudgetTests {
     private func recording() throws -> ProcRecording {
         try ProcRecording(dataDirectory: #require(DataDirectories.data))
