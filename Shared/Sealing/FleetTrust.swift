@@ -10,6 +10,8 @@ public struct FleetTrust: Sendable {
     public private(set) var rootHash: ID256
     public private(set) var roleList: RoleList?
     public private(set) var bundle: KeyBundle?
+    /// 0 before the first bundle.
+    public var bundleVersion: UInt64 { bundle?.version ?? 0 }
     private var roleListBytes: [UInt8] = []
     private var bundleBytes: [UInt8] = []
 

@@ -29,7 +29,9 @@ extension AgentEngine {
     /// A manifest as it came from the broker.
     /// - Throws: ``SealingError`` when it is not for this agent or nobody entitled signed it.
     func configure(_ payload: [UInt8]) throws {
-        let (manifest, hash) = try trust.manifest(payload, box: boxKey)
+        let record = try boxKey.open(payload)
+        let manifest = try trust.manifest(record, tenant: topics.tenant, agent: topics.agent)
+        let hash = Hash.blake2b256(record)
         tell(.configurationReceived(version: manifest.version))
         tellControl(.verified(VerifiedManifest(manifest, hash: hash)))
     }

@@ -44,15 +44,16 @@ extension AgentEngine {
     private func message(_ topic: String, _ payload: [UInt8]) {
         do {
             switch topics.parseDown(topic) {
-            case .acknowledgement: acknowledged(try trust.acknowledgement(payload))
+            case .acknowledgement:
+                acknowledged(try trust.acknowledgement(payload, tenant: topics.tenant, agent: topics.agent))
             case .keys:
-                if try trust.adopt(bundle: payload) {
-                    sealer.keys.update(trust.bundle)
+                if try trust.accept(bundle: payload), let bundle = trust.bundle {
+                    sealer.keys.update(bundle)
                     identity.keyBundle = payload
                     parts.persist(identity)
-                    hear(trust.bundle.issuedAt)
+                    hear(bundle.issuedAt)
                 }
-                tell(.bundleHeld(version: trust.bundle.version))
+                tell(.bundleHeld(version: trust.bundleVersion))
             case .configuration: try configure(payload)
             case .groupConfiguration, .command:
                 metrics.add("stagebox_agent_messages_refused_total", 1, "reason", "unsupported")
@@ -231,7 +232,7 @@ extension AgentEngine {
             agentVersion: parts.version, clock: parts.clock(), time: time.now,
             runningConfigurationVersion: control.state.runningVersion(.agent),
             attemptedConfigurationVersion: control.state.lastAttempted[.agent] ?? 0,
-            keyBundleVersion: trust.bundle.version,
+            keyBundleVersion: trust.bundleVersion,
             challenge: challenge, bufferBytes: UInt64(max(0, buffer.fileBytes)))
         return SignedRecord.sign(.birth, tenant: topics.tenant, agent: topics.agent, record: birth, with: signingKey)
     }

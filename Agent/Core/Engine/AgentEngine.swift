@@ -59,7 +59,7 @@ package final class AgentEngine {
     let signingKey: SigningKey
     let boxKey: BoxKeyPair
     var identity: AgentIdentity
-    var trust: AgentTrust
+    var trust: FleetTrust
     var timeFloor: TimeFloor
     var sealer: BatchSealer
     var uplink: UplinkStateMachine
@@ -99,17 +99,18 @@ package final class AgentEngine {
         compressor = try BlockBody()
         identity = parts.identity
         configuration = parts.configuration
-        trust = try AgentTrust(parts.identity)
+        let (trust, bundle) = try parts.identity.trust()
+        self.trust = trust
         signingKey = try SigningKey(seed: parts.identity.signingSeed)
         boxKey = try BoxKeyPair(secretBytes: parts.identity.boxSecret)
-        timeFloor = try Self.timeFloor(parts.identity, trust, parts.buffer)
+        timeFloor = try Self.timeFloor(parts.identity, bundle, parts.buffer)
         settings = parts.configuration.settings
         let (kept, problem) = Self.keptControlState(in: parts.buffer)
         control = ControlStateMachine(state: kept, agentVersion: parts.version)
         topics = AgentTopics(tenant: parts.identity.tenant, agent: parts.identity.agent)
         let keys = AgentKeys(
             tenant: parts.identity.tenant, agent: parts.identity.agent, epoch: parts.buffer.runningEpoch,
-            identity: signingKey, bundle: trust.bundle)
+            identity: signingKey, bundle: bundle)
         let time = parts.time
         sealer = BatchSealer(
             tenant: parts.identity.tenant, agent: parts.identity.agent, keys: keys, clock: parts.clock,
@@ -117,7 +118,7 @@ package final class AgentEngine {
         let now = Int64(parts.time.monotonicNanoseconds / 1_000_000)
         uplink = UplinkStateMachine(
             runningEpoch: parts.buffer.runningEpoch, sessionCounter: try parts.buffer.nextSession(), seed: parts.seed,
-            heldBundleVersion: trust.bundle.version, receivedConfigurationVersion: kept.highest[.agent] ?? 0, now: now)
+            heldBundleVersion: bundle.version, receivedConfigurationVersion: kept.highest[.agent] ?? 0, now: now)
         startedAt = now
         startTime = parts.time.now
         nextFlush = now + parts.configuration.flushMilliseconds

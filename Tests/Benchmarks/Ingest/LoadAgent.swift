@@ -12,7 +12,8 @@ import WireFormat
 final class LoadAgent {
     let number: Int
     let identity: AgentIdentity
-    let trust: AgentTrust
+    private let trust: FleetTrust
+    private let bundle: KeyBundle
     let topics: AgentTopics
     let epoch: EpochID
     let sessionCounter: UInt64
@@ -35,7 +36,7 @@ final class LoadAgent {
     ) throws {
         self.number = number
         self.identity = identity
-        trust = try AgentTrust(identity)
+        (trust, bundle) = try identity.trust()
         topics = AgentTopics(tenant: identity.tenant, agent: identity.agent)
         epoch = EpochID(random: &generator)
         sessionCounter = UInt64(SystemTimeSource().now.milliseconds)
@@ -54,7 +55,7 @@ final class LoadAgent {
             monotonicNanoseconds: time.monotonicNanoseconds)
         var keys = AgentKeys(
             tenant: identity.tenant, agent: identity.agent, epoch: epoch,
-            identity: try SigningKey(seed: identity.signingSeed), bundle: trust.bundle)
+            identity: try SigningKey(seed: identity.signingSeed), bundle: bundle)
         let key = try keys.next(now: time.now, clock: clock).current
         keyPayload = key.payload
         let sealing = Sealing(agent: self, clock: clock, key: key, compressor: try BlockBody())
@@ -142,7 +143,7 @@ final class LoadAgent {
             clock: ClockReading(
                 isSynchronized: true, errorBoundMilliseconds: 1, bootID: epoch,
                 monotonicNanoseconds: time.monotonicNanoseconds), time: time.now,
-            keyBundleVersion: trust.bundle.version)
+            keyBundleVersion: bundle.version)
         let signed = SignedRecord.sign(
             .birth, tenant: identity.tenant, agent: identity.agent, record: birth,
             with: try SigningKey(seed: identity.signingSeed))
@@ -167,7 +168,7 @@ final class LoadAgent {
 
     /// - Returns: how many batches this settles for the first time.
     func take(acknowledgement payload: [UInt8]) throws -> Int {
-        let acknowledgement = try trust.acknowledgement(payload)
+        let acknowledgement = try trust.acknowledgement(payload, tenant: identity.tenant, agent: identity.agent)
         creditBytes = Int(min(acknowledgement.creditBytes, UplinkLimits.creditBytesMax))
         rejectedCount += acknowledgement.rejections.count
         let before = settledCount
