@@ -34,6 +34,8 @@ final class ControlBench {
     var ownUse: OwnUse?
     /// Of the aggregator.
     var acknowledges = true
+    /// Of all PUBLISH packets so far, from the first byte of their header.
+    private(set) var publishedBytes = 0
 
     init() throws {
         directory = try TemporaryDirectory("control")
@@ -115,6 +117,14 @@ final class ControlBench {
         }
     }
 
+    /// A second passes; the collectors have read this.
+    func second(_ scrape: (Timestamp) -> Scrape) {
+        time.advance(milliseconds: 1000)
+        engine?.handle(.scrape(scrape(time.now)))
+        engine?.advance()
+        deliver()
+    }
+
     func push(_ body: String, version: UInt64, key: SigningKey? = nil) throws {
         let manifest = Manifest(
             scope: .agent(Self.agent), version: version, previousHash: .zero, notBefore: time.now,
@@ -134,9 +144,19 @@ final class ControlBench {
             events.removeAll()
             for event in batch { engine?.handle(.transport(event)) }
             let sent = transport?.takeSent() ?? []
-            for (topic, payload) in sent { take(topic, payload) }
+            for (topic, payload) in sent {
+                publishedBytes += Self.packetBytes(topic, payload)
+                take(topic, payload)
+            }
             if batch.isEmpty, sent.isEmpty { return }
         }
+    }
+
+    /// A QoS 1 PUBLISH without properties: type, remaining length (7 bits a byte), topic with its length, packet
+    /// identifier, length of the properties (MQTT 5, 3.3).
+    private static func packetBytes(_ topic: String, _ payload: [UInt8]) -> Int {
+        let remaining = 2 + topic.utf8.count + 2 + 1 + payload.count
+        return 1 + (remaining < 128 ? 1 : remaining < 16_384 ? 2 : remaining < 2_097_152 ? 3 : 4) + remaining
     }
 
     private func take(_ topic: String, _ payload: [UInt8]) {
