@@ -46,6 +46,12 @@ extension CodecBenchmark {
     static func chunks(_ recording: ProcRecording, _ label: String, ticks: Int, level: Int) throws {
         let seriesCount = recording.values.count
         let starts = stride(from: 0, to: recording.timestamps.count / ticks * ticks, by: ticks)
+        let peer = try NaivePeer(samplesMax: ticks * seriesCount)
+        defer { peer.free() }
+        var peerBytes = 0
+        let naive = try best(5) {
+            peerBytes = try starts.reduce(0) { try $0 + peer.encode(recording.values, $1..<$1 + ticks).compressed }
+        }
         let encoder = try ChunkGroupEncoder(level: level)
         let decompressor = try ZstdDecompressor()
         var groups: [[UInt8]] = []
@@ -85,6 +91,8 @@ extension CodecBenchmark {
                 ("encode+zstd ns", encode / samples * 1e9, 2), ("decode ns", decode / samples * 1e9, 2),
                 ("M samples/s encode", samples / encode / 1e6, 0),
                 ("one series of a group us", single / Double(groups.count) * 1e6, 0),
+                ("naive delta varint + zstd-1: B/sample", Double(peerBytes) / samples, 4),
+                ("M samples/s", samples / naive / 1e6, 0), ("our speed / its", naive / encode, 2),
             ])
     }
 }
