@@ -32,8 +32,18 @@ func program(_ name: String, _ path: String, static isStatic: Bool = false, _ de
 {
     .executableTarget(
         name: name, dependencies: dependencies, path: path, swiftSettings: settings,
-        linkerSettings: isStatic ? [.unsafeFlags(["-static-stdlib"])] : [])
+        linkerSettings: isStatic ? [.unsafeFlags(smallProgram)] : [])
 }
+
+/// How the agent is linked: by lld, which Swift's toolchain brings along, with the functions of the steady state side
+/// by side (`Packaging/scripts/order-agent` records them) and texts and tables among what is never written.
+let smallProgram: [String] =
+    ["-static-stdlib", "-use-ld=lld"]
+    + [
+        "--no-export-dynamic", "-z", "pack-relative-relocs", "--no-warn-symbol-ordering",
+        "--symbol-ordering-file=\(Context.packageDirectory)/Packaging/agent.order",
+        "-T", "\(Context.packageDirectory)/Packaging/agent.ld",
+    ].flatMap { ["-Xlinker", $0] }
 
 func tests(_ path: String, name: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(

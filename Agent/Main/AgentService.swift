@@ -6,7 +6,7 @@ import Synchronization
 enum AgentService {
     static func run(_ configuration: AgentConfiguration) throws {
         signal(SIGPIPE, SIG_IGN)
-        ResidentMemory.limitArenas()
+        ResidentMemory.limit()
         let program = AgentProgram.make(configuration: configuration) { report in
             Log.write(report)
         }
@@ -17,7 +17,8 @@ enum AgentService {
         signals.start()
         let watchdog = ServiceManager.watchdogMilliseconds
         var lastBeat: UInt64 = 0
-        var nextTrim = nanoseconds() + firstTrimNanoseconds
+        var trims = trimNanoseconds[...]
+        var nextTrim = nanoseconds() + (trims.popFirst() ?? lastTrimNanoseconds)
         try program.run(
             onRunning: { port in
                 Log.write("running", "intake port \(port)")
@@ -26,7 +27,7 @@ enum AgentService {
             heartbeat: {
                 let now = nanoseconds()
                 if now > nextTrim {
-                    nextTrim = now + trimNanoseconds
+                    nextTrim = now + (trims.popFirst() ?? lastTrimNanoseconds)
                     ResidentMemory.dropUnusedCode()
                 }
                 guard watchdog > 0 else { return }
@@ -39,9 +40,10 @@ enum AgentService {
         Log.write("stopped", "everything unsent waits in the buffer")
     }
 
-    /// By then everything has been used once: collectors, seal, connection, an acknowledgement.
-    private static let firstTrimNanoseconds: UInt64 = 15_000_000_000
-    private static let trimNanoseconds: UInt64 = 3_600_000_000_000
+    /// By then everything has been used once: collectors, seal, connection, an acknowledgement; at the second time
+    /// the slowest collectors too. Each is counted from the one before.
+    private static let trimNanoseconds: [UInt64] = [15_000_000_000, 120_000_000_000]
+    private static let lastTrimNanoseconds: UInt64 = 3_600_000_000_000
 
     private static func nanoseconds() -> UInt64 {
         var time = timespec()
