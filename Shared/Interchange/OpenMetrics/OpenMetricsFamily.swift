@@ -67,11 +67,10 @@ struct OpenMetricsFamily {
         let suffix = suffix(of: sample.name) ?? ""
         try checkLabels(sample, suffix)
         try checkValue(sample, suffix)
-        let key = SeriesKey(name: sample.name, labels: sample.labels)
         let isNewPoint = try place(sample, suffix, &exposition)
         sampleCount += 1
         if isNewPoint { pointSeries.removeAll(keepingCapacity: true) }
-        guard pointSeries.insert(key).inserted else {
+        guard pointSeries.insert(sample.key).inserted else {
             guard sample.time != nil else { throw sample.error("the series is given twice, without timestamps") }
             return
         }
@@ -80,7 +79,7 @@ struct OpenMetricsFamily {
         if suffix == "_created" { createdMilliseconds = NumberText.milliseconds(seconds: sample.value) }
         exposition.samples.append(
             ExpositionSample(
-                family: index, key: key, value: sample.value,
+                family: index, key: sample.key, value: sample.value,
                 timestampMilliseconds: sample.time.map(NumberText.milliseconds(seconds:)), exemplar: sample.exemplar))
     }
 
@@ -120,7 +119,7 @@ struct OpenMetricsFamily {
             case (.stateset, _): name
             default: nil
             }
-        return sample.labels.filter { $0.name != own && !$0.value.isEmpty }.sorted { $0.name < $1.name }
+        return sample.key.labels.filter { $0.name != own && $0.name != SeriesKey.nameLabel }
     }
 
     // MARK: ends

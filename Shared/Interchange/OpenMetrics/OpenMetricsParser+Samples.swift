@@ -4,14 +4,9 @@ extension OpenMetricsParser {
     /// Code points in the label names and values of one exemplar.
     static var exemplarCodePointsMax: Int { 128 }
 
-    mutating func readSample(_ line: LineCursor) throws(InterchangeError) {
+    mutating func readSample(_ line: LineCursor, _ cache: inout SeriesTextCache) throws(InterchangeError) {
         var cursor = line
-        guard let name = cursor.name(colons: true) else {
-            throw cursor.error("expected a metric name instead of \(cursor.excerpt)")
-        }
-        var labels: [Label] = []
-        var quotedName: String?
-        if cursor.next == UInt8(ascii: "{") { labels = try cursor.labels(.strict, metricName: &quotedName) }
+        let key = try cursor.series(.strict, &cache)
         guard cursor.skip(UInt8(ascii: " ")) else {
             throw cursor.error("expected one space before the value instead of \(cursor.excerpt)")
         }
@@ -29,9 +24,10 @@ extension OpenMetricsParser {
         guard exposition.samples.count < limits.samplesMax else {
             throw cursor.error("more than \(limits.samplesMax) samples")
         }
+        let name = key.name
         if family?.suffix(of: name) == nil { try beginFamily(named: name, line: cursor.line) }
         let sample = OpenMetricsSample(
-            name: name, labels: labels, value: value, time: time, exemplar: exemplar, line: cursor.line)
+            name: name, key: key, value: value, time: time, exemplar: exemplar, line: cursor.line)
         try family?.add(sample, to: &exposition)
     }
 
@@ -76,7 +72,7 @@ extension OpenMetricsParser {
 /// A sample line as written, before its family has judged it.
 struct OpenMetricsSample {
     var name: String
-    var labels: [Label]
+    var key: SeriesKey
     var value: Double
     /// Seconds.
     var time: Double?
@@ -84,5 +80,5 @@ struct OpenMetricsSample {
     var line: Int
 
     func error(_ reason: String) -> InterchangeError { InterchangeError(.line(line), reason) }
-    subscript(label: String) -> String? { labels.first { $0.name == label }?.value }
+    subscript(label: String) -> String? { key[label] }
 }

@@ -26,6 +26,14 @@ public struct OpenMetricsParser {
     public static func parse(
         _ bytes: UnsafeRawBufferPointer, limits: ExpositionLimits = ExpositionLimits()
     ) throws(InterchangeError) -> Exposition {
+        var cache = SeriesTextCache(capacity: 0, seed: 0)
+        return try parse(bytes, limits: limits, cache: &cache)
+    }
+
+    /// For bodies that come again and again: series texts in the cache cost no strings.
+    public static func parse(
+        _ bytes: UnsafeRawBufferPointer, limits: ExpositionLimits = ExpositionLimits(), cache: inout SeriesTextCache
+    ) throws(InterchangeError) -> Exposition {
         guard bytes.count <= limits.bytesMax else {
             throw InterchangeError(.body, "\(bytes.count) bytes; the limit is \(limits.bytesMax)")
         }
@@ -38,7 +46,7 @@ public struct OpenMetricsParser {
             if cursor.skip("# EOF"), cursor.isAtEnd {
                 isComplete = true
             } else {
-                try parser.read(line)
+                try parser.read(line, &cache)
             }
         }
         guard isComplete else { throw InterchangeError(.line(lines.line + 1), "the text ends without \"# EOF\"") }
@@ -46,11 +54,11 @@ public struct OpenMetricsParser {
         return parser.exposition
     }
 
-    private mutating func read(_ line: LineCursor) throws(InterchangeError) {
+    private mutating func read(_ line: LineCursor, _ cache: inout SeriesTextCache) throws(InterchangeError) {
         switch line.next {
         case nil: throw line.error("blank line")
         case UInt8(ascii: "#"): try readMetadata(line)
-        default: try readSample(line)
+        default: try readSample(line, &cache)
         }
     }
 

@@ -13,6 +13,8 @@ public struct PrometheusTextParser {
 
     private var exposition = Exposition()
     private var indexes: [String: Int] = [:]
+    /// The name and family of the sample before.
+    private var last = (name: "", family: 0)
     private let limits: ExpositionLimits
 
     private init(limits: ExpositionLimits) { self.limits = limits }
@@ -26,6 +28,14 @@ public struct PrometheusTextParser {
     public static func parse(
         _ bytes: UnsafeRawBufferPointer, limits: ExpositionLimits = ExpositionLimits()
     ) throws(InterchangeError) -> Exposition {
+        var cache = SeriesTextCache(capacity: 0, seed: 0)
+        return try parse(bytes, limits: limits, cache: &cache)
+    }
+
+    /// For bodies that come again and again: series texts in the cache cost no strings.
+    public static func parse(
+        _ bytes: UnsafeRawBufferPointer, limits: ExpositionLimits = ExpositionLimits(), cache: inout SeriesTextCache
+    ) throws(InterchangeError) -> Exposition {
         guard bytes.count <= limits.bytesMax else {
             throw InterchangeError(.body, "\(bytes.count) bytes; the limit is \(limits.bytesMax)")
         }
@@ -36,7 +46,7 @@ public struct PrometheusTextParser {
             switch line.next {
             case nil, 0x0d: continue
             case UInt8(ascii: "#"): try parser.readComment(&line)
-            default: try parser.readSample(&line)
+            default: try parser.readSample(&line, &cache)
             }
         }
         return parser.exposition
@@ -59,6 +69,7 @@ public struct PrometheusTextParser {
         }
         line.skipBlanks()
         let index = family(named: name)
+        last.name = ""
         if isType {
             let word = String(decoding: line.token { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }, as: UTF8.self)
             guard let type = word == "untyped" ? .unknown : FamilyType(rawValue: word) else {
@@ -97,14 +108,10 @@ public struct PrometheusTextParser {
 
     // MARK: samples
 
-    private mutating func readSample(_ line: inout LineCursor) throws(InterchangeError) {
-        var name = line.name(colons: true)
-        var labels: [Label] = []
-        line.skipBlanks()
-        if line.next == UInt8(ascii: "{") {
-            labels = try line.labels(.lenient, metricName: &name)
-        }
-        guard let name else { throw line.error("expected a metric name instead of \(line.excerpt)") }
+    private mutating func readSample(
+        _ line: inout LineCursor, _ cache: inout SeriesTextCache
+    ) throws(InterchangeError) {
+        let key = try line.series(.lenient, &cache)
         line.skipBlanks()
         let valueStart = line
         func isEnd(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0d }
@@ -126,9 +133,10 @@ public struct PrometheusTextParser {
         guard exposition.samples.count < limits.samplesMax else {
             throw line.error("more than \(limits.samplesMax) samples")
         }
+        // The name of a key is its first label, or close to it.
+        let name = key.name
+        if exposition.samples.isEmpty || last.name != name { last = (name, family(of: name)) }
         exposition.samples.append(
-            ExpositionSample(
-                family: family(of: name), key: SeriesKey(name: name, labels: labels), value: value,
-                timestampMilliseconds: timestamp))
+            ExpositionSample(family: last.family, key: key, value: value, timestampMilliseconds: timestamp))
     }
 }

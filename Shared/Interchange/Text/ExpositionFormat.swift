@@ -60,6 +60,16 @@ public enum ExpositionFormat: Sendable, CaseIterable {
         case .prometheusText: try PrometheusTextParser.parse(bytes, limits: limits)
         }
     }
+
+    /// For bodies that come again and again.
+    public func parse(
+        _ bytes: UnsafeRawBufferPointer, limits: ExpositionLimits = ExpositionLimits(), cache: inout SeriesTextCache
+    ) throws(InterchangeError) -> Exposition {
+        switch self {
+        case .openMetrics: try OpenMetricsParser.parse(bytes, limits: limits, cache: &cache)
+        case .prometheusText: try PrometheusTextParser.parse(bytes, limits: limits, cache: &cache)
+        }
+    }
 }
 
 /// `type/subtype; version=…; q=…` of RFC 9110, section 12.5.1; other parameters are passed over.
