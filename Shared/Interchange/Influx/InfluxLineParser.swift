@@ -28,6 +28,8 @@ public struct InfluxLineParser {
     public static let textBytesMax = 64 << 10
     public static let tagsMax = 256
     public static let fieldsMax = 4096
+    /// Of one body; points beyond it are refused, each with an error.
+    public static let samplesMax = 2_000_000
 
     private let options: Options
     private var batch = InfluxBatch()
@@ -149,6 +151,9 @@ public struct InfluxLineParser {
             count += 1
             guard count <= Self.fieldsMax else { throw line.error("more than \(Self.fieldsMax) fields") }
             if let value = try line.influxValue(of: name) {
+                guard batch.samples.count < Self.samplesMax else {
+                    throw line.error("more than \(Self.samplesMax) values in one body")
+                }
                 let metric = Self.prometheusName("\(measurement)_\(name)", colons: true)
                 batch.samples.append(.init(key: SeriesKey(name: metric, labels: labels), value: value))
             } else {

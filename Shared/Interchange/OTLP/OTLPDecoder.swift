@@ -4,9 +4,10 @@
 /// translated are counted.
 /// - Complexity: some microseconds per data point; labels are built for each.
 public enum OTLPDecoder {
-    public static let pointsMax = 1_000_000
+    /// Resources, metrics, data points, attributes and values of one request; beyond it the request is refused.
+    public static let itemsMax = 1_000_000
     /// A histogram's point is one sample per bucket.
-    public static let samplesMax = 4_000_000
+    public static let samplesMax = 1_000_000
 
     public static func decode(_ body: [UInt8], _ encoding: OTLPEncoding) throws(InterchangeError) -> OTLPBatch {
         try body.withBytes { bytes throws(InterchangeError) in try decode(bytes, encoding) }
@@ -19,10 +20,10 @@ public enum OTLPDecoder {
         let request: OTLPRequest
         switch encoding {
         case .protobuf:
-            var reader = OTLPProtobuf(pointsMax: pointsMax)
+            var reader = OTLPProtobuf(itemsMax: itemsMax)
             request = try reader.request(body)
         case .json:
-            var reader = OTLPJSON(body, pointsMax: pointsMax)
+            var reader = OTLPJSON(body, itemsMax: itemsMax)
             request = try reader.request()
         }
         return try OTLPTranslator.translate(request, samplesMax: samplesMax)

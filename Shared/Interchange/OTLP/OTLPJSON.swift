@@ -5,13 +5,14 @@ import JSON
 /// unknown keys passed over.
 struct OTLPJSON {
     private var reader: JSONReader
-    private var pointsLeft: Int
+    /// Objects and array elements that may still come.
+    private var itemsLeft: Int
     /// The request's own structure takes 14 levels up to an attribute's value.
     private static var depthMax: Int { 48 }
 
-    init(_ body: UnsafeRawBufferPointer, pointsMax: Int) {
+    init(_ body: UnsafeRawBufferPointer, itemsMax: Int) {
         reader = JSONReader(body, depthMax: Self.depthMax)
-        pointsLeft = pointsMax
+        itemsLeft = itemsMax
     }
 
     mutating func request() throws(InterchangeError) -> OTLPRequest {
@@ -52,7 +53,11 @@ struct OTLPJSON {
 
     private mutating func array(_ read: (inout OTLPJSON) throws(JSONError) -> Void) throws(JSONError) {
         try reader.enterArray()
-        while try reader.nextElement() { try read(&self) }
+        while try reader.nextElement() {
+            guard itemsLeft > 0 else { throw wrong("fewer items in one request") }
+            itemsLeft -= 1
+            try read(&self)
+        }
     }
 
     private mutating func resource() throws(JSONError) -> OTLPRequest.Resource {
@@ -116,8 +121,6 @@ struct OTLPJSON {
                 metric.isMonotonic = try json.reader.readBoolean()
             } else if json.reader.matches(key, "dataPoints") {
                 try json.array { json throws(JSONError) in
-                    guard json.pointsLeft > 0 else { throw json.wrong("fewer data points") }
-                    json.pointsLeft -= 1
                     metric.points.append(try json.point())
                 }
             } else {

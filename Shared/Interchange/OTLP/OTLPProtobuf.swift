@@ -1,11 +1,17 @@
 /// Reads `ExportMetricsServiceRequest` from protobuf (opentelemetry-proto 1.x).
 struct OTLPProtobuf {
-    /// Of one request; beyond it the request is refused.
-    private var pointsLeft: Int
+    /// Resources, metrics, points, attributes and their values that may still come.
+    private var itemsLeft: Int
     /// Nesting of attribute values.
     private static var depthMax: Int { 16 }
 
-    init(pointsMax: Int) { pointsLeft = pointsMax }
+    init(itemsMax: Int) { itemsLeft = itemsMax }
+
+    /// Each item costs some hundred bytes of memory and may stand in two bytes of the body.
+    private mutating func count(_ reader: ProtobufReader) throws(InterchangeError) {
+        guard itemsLeft > 0 else { throw reader.error("more than \(OTLPDecoder.itemsMax) items") }
+        itemsLeft -= 1
+    }
 
     mutating func request(_ body: UnsafeRawBufferPointer) throws(InterchangeError) -> OTLPRequest {
         var request = OTLPRequest()
@@ -21,6 +27,7 @@ struct OTLPProtobuf {
 
     private mutating func resource(_ message: ProtobufReader) throws(InterchangeError) -> OTLPRequest.Resource {
         var reader = message
+        try count(reader)
         var resource = OTLPRequest.Resource()
         while let field = try reader.nextField() {
             switch (field.number, field.type) {
@@ -46,6 +53,7 @@ struct OTLPProtobuf {
 
     private mutating func metric(_ message: ProtobufReader) throws(InterchangeError) -> OTLPMetric {
         var reader = message
+        try count(reader)
         var metric = OTLPMetric()
         while let field = try reader.nextField() {
             switch (field.number, field.type) {
@@ -73,8 +81,7 @@ struct OTLPProtobuf {
         while let field = try reader.nextField() {
             switch (field.number, field.type) {
             case (1, .bytes):
-                guard pointsLeft > 0 else { throw reader.error("too many data points") }
-                pointsLeft -= 1
+                try count(reader)
                 let part = try reader.message()
                 switch kind {
                 case .histogram: metric.points.append(try histogramPoint(part))
@@ -89,7 +96,9 @@ struct OTLPProtobuf {
     }
 
     /// `NumberDataPoint` and `SummaryDataPoint`, which share start 2, time 3, attributes 7 and flags 8.
-    private func point(_ kind: OTLPMetric.Kind, _ message: ProtobufReader) throws(InterchangeError) -> OTLPPoint {
+    private mutating func point(_ kind: OTLPMetric.Kind, _ message: ProtobufReader) throws(InterchangeError)
+        -> OTLPPoint
+    {
         var reader = message
         var point = OTLPPoint()
         while let field = try reader.nextField() {
@@ -109,8 +118,11 @@ struct OTLPProtobuf {
         return point
     }
 
-    private func quantile(_ message: ProtobufReader) throws(InterchangeError) -> (quantile: Double, value: Double) {
+    private mutating func quantile(_ message: ProtobufReader) throws(InterchangeError) -> (
+        quantile: Double, value: Double
+    ) {
         var reader = message
+        try count(reader)
         var result = (quantile: 0.0, value: 0.0)
         while let field = try reader.nextField() {
             switch (field.number, field.type) {
@@ -122,7 +134,7 @@ struct OTLPProtobuf {
         return result
     }
 
-    private func histogramPoint(_ message: ProtobufReader) throws(InterchangeError) -> OTLPPoint {
+    private mutating func histogramPoint(_ message: ProtobufReader) throws(InterchangeError) -> OTLPPoint {
         var reader = message
         var point = OTLPPoint()
         while let field = try reader.nextField() {
@@ -149,7 +161,7 @@ struct OTLPProtobuf {
 
     // MARK: attributes
 
-    private func attributes(
+    private mutating func attributes(
         _ number: UInt32, of message: ProtobufReader, into attributes: inout [OTLPAttribute]
     ) throws(InterchangeError) {
         var reader = message
@@ -162,8 +174,9 @@ struct OTLPProtobuf {
         }
     }
 
-    private func attribute(_ message: ProtobufReader, depth: Int) throws(InterchangeError) -> OTLPAttribute {
+    private mutating func attribute(_ message: ProtobufReader, depth: Int) throws(InterchangeError) -> OTLPAttribute {
         var reader = message
+        try count(reader)
         var attribute = OTLPAttribute()
         while let field = try reader.nextField() {
             switch (field.number, field.type) {
@@ -175,8 +188,9 @@ struct OTLPProtobuf {
         return attribute
     }
 
-    private func value(_ message: ProtobufReader, depth: Int) throws(InterchangeError) -> OTLPValue {
+    private mutating func value(_ message: ProtobufReader, depth: Int) throws(InterchangeError) -> OTLPValue {
         var reader = message
+        try count(reader)
         guard depth < Self.depthMax else { throw reader.error("an attribute nested deeper than \(Self.depthMax)") }
         var value = OTLPValue.none
         while let field = try reader.nextField() {

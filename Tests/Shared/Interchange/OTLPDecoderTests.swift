@@ -150,3 +150,20 @@ struct OTLPDecoderTests {
         #expect(OTLPEncoding(contentType: nil) == nil && OTLPEncoding(contentType: "text/plain") == nil)
     }
 }
+
+@Suite("OTLP bounds")
+struct OTLPBoundsTests {
+    @Test("a body of many empty items is refused before it fills the memory", arguments: OTLPEncoding.allCases)
+    func items(encoding: OTLPEncoding) {
+        let count = OTLPDecoder.itemsMax + 1
+        var body: [UInt8] = []
+        switch encoding {
+        case .protobuf:
+            // Resources without contents.
+            body.reserveCapacity(count * 2)
+            for _ in 0..<count { body += [0x0a, 0] }
+        case .json: body = Array(("{\"resourceMetrics\":[{}" + String(repeating: ",{}", count: count - 1) + "]}").utf8)
+        }
+        #expect(throws: InterchangeError.self) { try OTLPDecoder.decode(body, encoding) }
+    }
+}
