@@ -109,10 +109,16 @@ package struct QueryEngine: Sendable {
     /// Names go where they are due to; series that become one are joined.
     private func finished(_ frame: Frame) throws(QueryError) -> Frame {
         var frame = frame
+        var hasDropped = false
         for row in 0..<frame.count where frame.dropsName[row] {
             frame.labels[row] = frame.labels[row].withoutMetadata
+            hasDropped = true
         }
-        try frame.mergeEqualLabels()
+        switch frame.distinctness {
+        case .distinctWithoutName: break
+        case .distinct where !hasDropped: break
+        case .distinct, .unknown: try frame.mergeEqualLabels()
+        }
         return frame
     }
 

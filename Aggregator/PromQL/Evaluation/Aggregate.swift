@@ -170,12 +170,16 @@ struct Grouping {
     private(set) var labels: [LabelSet] = []
     private(set) var dropsName: [Bool] = []
     private var numbers: [LabelSet: Int] = [:]
+    /// With one label its value tells the group.
+    private var numbersByValue: [String: Int] = [:]
     private let names: [String]
     private let isWithout: Bool
+    private let singleName: String?
 
     init(_ labels: [String], isWithout: Bool) {
         names = isWithout ? labels + [SeriesKey.nameLabel] : labels
         self.isWithout = isWithout
+        singleName = !isWithout && labels.count == 1 ? labels[0] : nil
     }
 
     func key(_ labels: LabelSet) -> LabelSet {
@@ -184,6 +188,17 @@ struct Grouping {
     }
 
     mutating func group(of series: LabelSet, dropsName drops: Bool) -> Int {
+        if let singleName {
+            let value = series[singleName] ?? ""
+            if let known = numbersByValue[value] {
+                if drops { dropsName[known] = true }
+                return known
+            }
+            numbersByValue[value] = labels.count
+        } else if names.isEmpty, !labels.isEmpty {
+            if drops { dropsName[0] = true }
+            return 0
+        }
         let key = key(series)
         if let known = numbers[key] {
             if drops { dropsName[known] = true }

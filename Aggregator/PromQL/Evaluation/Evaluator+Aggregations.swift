@@ -97,6 +97,7 @@ extension Evaluator {
         result.labels = grouping.labels
         result.dropsName = grouping.dropsName
         result.values = aggregate.values()
+        result.distinctness = .distinct
         release(kept - result.sampleCount)
         return result
     }

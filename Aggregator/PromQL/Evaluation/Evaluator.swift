@@ -88,6 +88,7 @@ final class Evaluator {
         try checkInterruption()
         if let pipeline = try pipeline(plan, grid) {
             var result = Frame(steps: grid.count)
+            result.distinctness = pipeline.distinctness
             try pipeline.run { frame throws(QueryError) in
                 try hold(frame.sampleCount)
                 result.append(contentsOf: frame)

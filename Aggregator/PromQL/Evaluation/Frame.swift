@@ -5,7 +5,17 @@ struct Frame: Sendable {
     @inline(__always) static var absent: Double { StalenessMarker.value }
     @inline(__always) static func isAbsent(_ value: Double) -> Bool { StalenessMarker.isStale(value) }
 
+    /// What is known about the rows' labels, so that they need not be compared again.
+    enum Distinctness: Sendable {
+        case unknown
+        /// No two rows have equal labels.
+        case distinct
+        /// Nor would they without the metric's name.
+        case distinctWithoutName
+    }
+
     let steps: Int
+    var distinctness = Distinctness.unknown
     var labels: [LabelSet] = []
     /// Whether the metric's name goes when the query is done (Prometheus' delayed name removal).
     var dropsName: [Bool] = []
@@ -99,6 +109,7 @@ struct Frame: Sendable {
         var result = Frame(steps: count)
         result.labels = labels
         result.dropsName = dropsName
+        result.distinctness = distinctness
         result.values.reserveCapacity(labels.count * count)
         for value in values { result.values.append(contentsOf: repeatElement(value, count: count)) }
         return result

@@ -21,6 +21,12 @@ struct Pipeline {
     /// The call that `base` comes from, for annotations.
     var call: RangeCallPlan?
 
+    /// A selection's series differ; with a fixed name they differ in their other labels.
+    var distinctness: Frame.Distinctness {
+        let hasName = selector.matchers.contains { $0.name == SeriesKey.nameLabel && $0.operation == .equal }
+        return hasName ? .distinctWithoutName : .distinct
+    }
+
     /// Values computed per chunk, about.
     private static let chunkValues = 65_536
     private static let chunkSeriesMax = 1024

@@ -9,6 +9,7 @@ enum Relabeling {
             guard let match = replacement.pattern.match(source) else { continue }
             set(replacement.target, to: match.expand(replacement.replacement), row, &result)
         }
+        result.distinctness = .unknown
         try result.mergeEqualLabels()
         return result
     }
@@ -21,6 +22,7 @@ enum Relabeling {
             let text = sources.map { frame.labels[row][$0] ?? "" }.joined(separator: separator)
             set(target, to: text, row, &result)
         }
+        result.distinctness = .unknown
         try result.mergeEqualLabels()
         return result
     }

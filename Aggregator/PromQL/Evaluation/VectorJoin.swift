@@ -5,20 +5,46 @@ struct MatchGroups {
     /// The group of each series.
     let left: [Int]
     let right: [Int]
-    let count: Int
+    /// What the series of a group have in common.
+    let keys: [LabelSet]
+    var count: Int { keys.count }
 
     init(_ left: Frame, _ right: Frame, _ matching: VectorMatching) {
-        var numbers: [LabelSet: Int] = [:]
+        var numbers = [LabelSet: Int](minimumCapacity: max(left.count, right.count))
+        var keys: [LabelSet] = []
         let key = Self.key(matching)
         func number(_ labels: LabelSet) -> Int {
             let key = key(labels)
             if let known = numbers[key] { return known }
-            numbers[key] = numbers.count
-            return numbers.count - 1
+            numbers[key] = keys.count
+            keys.append(key)
+            return keys.count - 1
         }
         self.left = left.labels.map(number)
         self.right = right.labels.map(number)
-        count = numbers.count
+        self.keys = keys
+    }
+
+    /// The rows of each group, one group after the other.
+    struct Members {
+        private let starts: [Int]
+        private let rows: [Int]
+
+        init(_ groups: [Int], count: Int) {
+            var starts = [Int](repeating: 0, count: count + 1)
+            for group in groups { starts[group + 1] += 1 }
+            for group in 0..<count { starts[group + 1] += starts[group] }
+            var next = starts
+            var rows = [Int](repeating: 0, count: groups.count)
+            for (row, group) in groups.enumerated() {
+                rows[next[group]] = row
+                next[group] += 1
+            }
+            self.starts = starts
+            self.rows = rows
+        }
+
+        subscript(group: Int) -> ArraySlice<Int> { rows[starts[group]..<starts[group + 1]] }
     }
 
     static func key(_ matching: VectorMatching) -> (LabelSet) -> LabelSet {
@@ -38,9 +64,9 @@ struct VectorJoin {
         let isSwapped = matching.cardinality == .oneToMany
         let groups = MatchGroups(left, right, matching)
         var run = Run(
-            join: self, many: isSwapped ? right : left, one: isSwapped ? left : right,
+            join: self, many: isSwapped ? right : left, one: isSwapped ? left : right, keys: groups.keys,
             manyGroups: isSwapped ? groups.right : groups.left, oneGroups: isSwapped ? groups.left : groups.right,
-            groupCount: groups.count, isSwapped: isSwapped)
+            isSwapped: isSwapped)
         return try run.combine()
     }
 
@@ -49,14 +75,15 @@ struct VectorJoin {
         let join: VectorJoin
         let many: Frame
         let one: Frame
+        let keys: [LabelSet]
         let manyGroups: [Int]
         let oneGroups: [Int]
-        let groupCount: Int
         let isSwapped: Bool
         var result: Frame
         private var rows: [RowKey: Int] = [:]
-        /// Per result row the pairs that fed it.
-        private var pairs: [[(many: Int, one: Int)]] = []
+        /// Per result row in `rows` the pairs that fed it.
+        private var pairs: [Int: [(many: Int, one: Int)]] = [:]
+        private let matchesByName: Bool
 
         private struct RowKey: Hashable {
             let labels: LabelSet
@@ -64,17 +91,19 @@ struct VectorJoin {
         }
 
         init(
-            join: VectorJoin, many: Frame, one: Frame, manyGroups: [Int], oneGroups: [Int], groupCount: Int,
+            join: VectorJoin, many: Frame, one: Frame, keys: [LabelSet], manyGroups: [Int], oneGroups: [Int],
             isSwapped: Bool
         ) {
             self.join = join
             self.many = many
             self.one = one
+            self.keys = keys
             self.manyGroups = manyGroups
             self.oneGroups = oneGroups
-            self.groupCount = groupCount
             self.isSwapped = isSwapped
             result = Frame(steps: many.steps)
+            // A name among the matching labels makes groups whose results may have equal labels.
+            matchesByName = join.matching.isOn && join.matching.labels.contains(SeriesKey.nameLabel)
         }
 
         /// The fill for a partner missing on the "one" side, and on the "many" side.
@@ -82,26 +111,36 @@ struct VectorJoin {
         private var manyFill: Double? { isSwapped ? join.matching.rightFill : join.matching.leftFill }
 
         mutating func combine() throws(QueryError) -> Frame {
-            var ones = [[Int]](repeating: [], count: groupCount)
-            for (row, group) in oneGroups.enumerated() { ones[group].append(row) }
-            var manys = [[Int]](repeating: [], count: groupCount)
-            for (row, group) in manyGroups.enumerated() { manys[group].append(row) }
+            let ones = MatchGroups.Members(oneGroups, count: keys.count)
+            let manys = MatchGroups.Members(manyGroups, count: keys.count)
             let steps = many.steps
             let isOneToOne = join.matching.cardinality == .oneToOne
+            let hasFill = oneFill != nil || manyFill != nil
             var partners = [Int](repeating: -1, count: steps)
             var matched = [Bool](repeating: false, count: steps)
-            for group in groupOrder(manys, ones) {
-                try choosePartners(ones[group], into: &partners)
+            result.values.reserveCapacity(many.values.count)
+            for group in groupOrder() {
+                let (candidates, members) = (ones[group], manys[group])
+                if !hasFill, members.isEmpty || candidates.isEmpty {
+                    if candidates.count > 1 { try choosePartners(candidates, group, into: &partners) }
+                    continue
+                }
+                if !hasFill, isOneToOne, !matchesByName, candidates.count == 1, members.count == 1,
+                    let row = members.first, let partner = candidates.first
+                {
+                    meet(row, partner, group)
+                    continue
+                }
+                try choosePartners(candidates, group, into: &partners)
                 for step in 0..<steps { matched[step] = false }
-                for row in manys[group] {
-                    for partner in ones[group].isEmpty && oneFill == nil
-                        ? [] : ones[group] + (oneFill == nil ? [] : [-1])
-                    {
+                for row in members {
+                    for partner in candidates {
                         try pair(row, partner, partners, group, isOneToOne, &matched)
                     }
+                    if oneFill != nil { try pair(row, -1, partners, group, isOneToOne, &matched) }
                 }
                 if manyFill != nil {
-                    for partner in ones[group] { try fillMany(partner, partners, matched) }
+                    for partner in candidates { try fillMany(partner, partners, matched, group) }
                 }
             }
             result.removeEmptyRows()
@@ -109,18 +148,38 @@ struct VectorJoin {
         }
 
         /// Groups in the order of the many side's rows, then those with rows on the one side only.
-        private func groupOrder(_ manys: [[Int]], _ ones: [[Int]]) -> [Int] {
-            var seen = [Bool](repeating: false, count: groupCount)
+        private func groupOrder() -> [Int] {
+            var seen = [Bool](repeating: false, count: keys.count)
             var order: [Int] = []
-            for group in manyGroups + oneGroups where !seen[group] {
+            order.reserveCapacity(keys.count)
+            for group in manyGroups where !seen[group] {
+                seen[group] = true
+                order.append(group)
+            }
+            for group in oneGroups where !seen[group] {
                 seen[group] = true
                 order.append(group)
             }
             return order
         }
 
+        /// One series on either side, the usual case: no other can come in between.
+        private mutating func meet(_ row: Int, _ partner: Int, _ group: Int) {
+            let steps = many.steps
+            let dropsName = dropsName(of: row)
+            result.labels.append(resultLabels(many.labels[row], one.labels[partner], group))
+            result.dropsName.append(dropsName)
+            for step in 0..<steps {
+                let (left, right) = (many.values[row * steps + step], one.values[partner * steps + step])
+                let isMet = !Frame.isAbsent(left) && !Frame.isAbsent(right)
+                result.values.append(isMet ? combined(left, right) : Frame.absent)
+            }
+        }
+
         /// Which row of the one side has a sample at each step, -1 none.
-        private func choosePartners(_ candidates: [Int], into partners: inout [Int]) throws(QueryError) {
+        private func choosePartners(
+            _ candidates: ArraySlice<Int>, _ group: Int, into partners: inout [Int]
+        ) throws(QueryError) {
             let steps = many.steps
             for step in 0..<steps { partners[step] = -1 }
             for row in candidates {
@@ -129,7 +188,7 @@ struct VectorJoin {
                     if partners[step] >= 0 {
                         // With nothing on the other side nothing is matched.
                         guard hasMany(at: step) else { continue }
-                        throw duplicatePartners(partners[step], row)
+                        throw duplicatePartners(partners[step], row, group)
                     }
                     partners[step] = row
                 }
@@ -140,11 +199,10 @@ struct VectorJoin {
             (0..<many.count).contains { !Frame.isAbsent(many.values[$0 * many.steps + step]) }
         }
 
-        private func duplicatePartners(_ first: Int, _ second: Int) -> QueryError {
-            let group = MatchGroups.key(join.matching)(one.labels[second])
-            return QueryError(
+        private func duplicatePartners(_ first: Int, _ second: Int, _ group: Int) -> QueryError {
+            QueryError(
                 .execution,
-                "found duplicate series for the match group \(group) on the \(isSwapped ? "left" : "right") hand-side "
+                "found duplicate series for the match group \(keys[group]) on the \(isSwapped ? "left" : "right") hand-side "
                     + "of the operation: [\(one.labels[second]), \(one.labels[first])];many-to-many matching not "
                     + "allowed: matching labels must be unique on one side")
         }
@@ -167,9 +225,9 @@ struct VectorJoin {
                 matched[step] = true
             }
             guard isMet else { return }
-            let oneLabels = partner >= 0 ? one.labels[partner] : MatchGroups.key(join.matching)(many.labels[row])
-            let target = resultRow(many.labels[row], oneLabels, many.dropsName[row])
-            for other in pairs[target] where !isOneToOne && manyGroups[other.many] == group {
+            let target = resultRow(
+                many.labels[row], partner >= 0 ? one.labels[partner] : keys[group], group, dropsName(of: row))
+            for other in pairs[target, default: []] where !isOneToOne && manyGroups[other.many] == group {
                 let meets = (0..<steps).contains { step in
                     partners[step] == partner && partners[step] == other.one
                         && !Frame.isAbsent(many.values[start + step])
@@ -180,7 +238,7 @@ struct VectorJoin {
                         .execution, "multiple matches for labels: grouping labels must ensure unique matches")
                 }
             }
-            pairs[target].append((row, partner))
+            pairs[target, default: []].append((row, partner))
             let fill = oneFill ?? 0
             for step in 0..<steps where partners[step] == partner && !Frame.isAbsent(many.values[start + step]) {
                 try put(
@@ -190,47 +248,60 @@ struct VectorJoin {
 
         /// Samples of the one side that found no partner meet the fill.
         private mutating func fillMany(
-            _ partner: Int, _ partners: [Int], _ matched: [Bool]
+            _ partner: Int, _ partners: [Int], _ matched: [Bool], _ group: Int
         ) throws(QueryError) {
             guard let fill = manyFill else { return }
             let steps = many.steps
             let unmatched = (0..<steps).filter { partners[$0] == partner && !matched[$0] }
             guard !unmatched.isEmpty else { return }
-            let labels = MatchGroups.key(join.matching)(one.labels[partner])
-            let target = resultRow(labels, one.labels[partner], one.dropsName[partner])
+            let drops = join.operation.isComparison && (join.returnsBool || one.dropsName[partner])
+            let target = resultRow(keys[group], one.labels[partner], group, drops)
             for step in unmatched { try put(fill, one.values[partner * steps + step], target, step) }
         }
 
-        @inline(__always)
         private mutating func put(_ many: Double, _ one: Double, _ row: Int, _ step: Int) throws(QueryError) {
-            let (left, right) = isSwapped ? (one, many) : (many, one)
-            var value: Double
-            if join.operation.isComparison {
-                let holds = Arithmetic.compare(join.operation, left, right)
-                value = join.returnsBool ? (holds ? 1 : 0) : holds ? left : Frame.absent
-            } else {
-                value = Arithmetic.apply(join.operation, left, right)
-            }
+            let value = combined(many, one)
             guard !Frame.isAbsent(value) else { return }
             let place = row * result.steps + step
             guard Frame.isAbsent(result.values[place]) else { throw QueryError.duplicateLabels }
             result.values[place] = value
         }
 
-        private mutating func resultRow(_ manyLabels: LabelSet, _ oneLabels: LabelSet, _ dropsName: Bool) -> Int {
+        @inline(__always)
+        private func combined(_ many: Double, _ one: Double) -> Double {
+            let (left, right) = isSwapped ? (one, many) : (many, one)
+            guard join.operation.isComparison else { return Arithmetic.apply(join.operation, left, right) }
+            let holds = Arithmetic.compare(join.operation, left, right)
+            return join.returnsBool ? (holds ? 1 : 0) : holds ? left : Frame.absent
+        }
+
+        private func dropsName(of row: Int) -> Bool {
+            join.operation.isComparison && (join.returnsBool || many.dropsName[row])
+        }
+
+        private func resultLabels(_ manyLabels: LabelSet, _ oneLabels: LabelSet, _ group: Int) -> LabelSet {
             let matching = join.matching
+            // With on() the result's labels are the group's.
+            if matching.cardinality == .oneToOne, matching.isOn, !matchesByName {
+                return join.operation.isComparison ? keys[group] : keys[group].withoutMetadata
+            }
             var labels = join.operation.isComparison ? manyLabels : manyLabels.withoutMetadata
             if matching.cardinality == .oneToOne {
                 labels = matching.isOn ? labels.keeping(matching.labels) : labels.dropping(matching.labels)
             }
             for name in matching.included { labels = labels.setting(name, to: oneLabels[name] ?? "") }
-            let drops = join.operation.isComparison && (join.returnsBool || dropsName)
-            let key = RowKey(labels: labels, dropsName: drops)
+            return labels
+        }
+
+        private mutating func resultRow(
+            _ manyLabels: LabelSet, _ oneLabels: LabelSet, _ group: Int, _ dropsName: Bool
+        ) -> Int {
+            let labels = resultLabels(manyLabels, oneLabels, group)
+            let key = RowKey(labels: labels, dropsName: dropsName)
             if let known = rows[key] { return known }
             let row = result.count
             rows[key] = row
-            pairs.append([])
-            result.append(labels, dropsName: drops, repeatElement(Frame.absent, count: result.steps))
+            result.append(labels, dropsName: dropsName, repeatElement(Frame.absent, count: result.steps))
             return row
         }
     }
@@ -256,6 +327,7 @@ struct SetOperation {
             }
             rest.removeEmptyRows()
             append(rest, to: &result)
+            result.distinctness = .unknown
         default:
             let present = Self.presence(right, groups.right, groups.count)
             let keeps = operation == .and

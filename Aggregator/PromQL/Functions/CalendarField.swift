@@ -9,9 +9,9 @@ enum CalendarField: String, Sendable {
     private static let secondsPerDay: Int64 = 86_400
 
     func value(at seconds: Double) -> Double {
-        // Cut off and saturated, so that no number traps; years beyond some 2.9e11 are not told apart.
-        guard !seconds.isNaN else { return value(at: Int64.min / 2) }
-        return value(at: seconds.magnitude < 0x1p62 ? Int64(seconds) : seconds < 0 ? Int64.min / 2 : Int64.max / 2)
+        // What no 64-bit number of seconds can say is taken for the last of them, as Prometheus has it.
+        let isInRange = seconds > -0x1p63 && seconds < 0x1p63
+        return value(at: isInRange ? Int64(seconds) : Int64.max)
     }
 
     func value(at seconds: Int64) -> Double {

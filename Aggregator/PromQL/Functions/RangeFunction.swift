@@ -84,19 +84,13 @@ extension RangeFunction {
         case .timeOfFirst: samples.slide(into: output) { low, _, _ in Double(times[low]) / 1000 }
         case .timeOfLast: samples.slide(into: output) { _, high, _ in Double(times[high - 1]) / 1000 }
         case .sumOverTime:
-            samples.slide(into: output) { low, high, _ in
-                var sum = KahanSum()
-                for index in low..<high { sum.add(values[index]) }
-                return sum.sum.isInfinite ? sum.sum : sum.total
-            }
+            let sums = WindowSums(samples)
+            samples.slide(into: output) { low, high, _ in sums.sum(low, high) }
         case .averageOverTime:
-            samples.slide(into: output) { low, high, _ in
-                var mean = KahanMean(values[low])
-                for index in (low + 1)..<high { mean.add(values[index]) }
-                return mean.mean
-            }
-        case .maxOverTime: samples.slide(into: output) { low, high, _ in values[Self.extreme(values, low, high, >)] }
-        case .minOverTime: samples.slide(into: output) { low, high, _ in values[Self.extreme(values, low, high, <)] }
+            let sums = WindowSums(samples)
+            samples.slide(into: output) { low, high, _ in sums.mean(low, high) }
+        case .maxOverTime: WindowExtremes.slide(samples, into: output, >)
+        case .minOverTime: WindowExtremes.slide(samples, into: output, <)
         case .timeOfMax:
             samples.slide(into: output) { low, high, _ in Double(times[Self.extreme(values, low, high, >=)]) / 1000 }
         case .timeOfMin:

@@ -1,86 +1,155 @@
 import Telemetry
 
-/// Appends JSON to bytes and hands them on in pieces, so that an answer of any size takes little memory.
-struct JSONBytes {
-    /// Pieces are about this long.
+/// Gathers JSON in a fixed buffer and hands it on in pieces, so that an answer of any size takes little memory.
+struct JSONBytes: ~Copyable {
+    /// Pieces are at most this long.
     static let pieceBytes = 64 << 10
+    /// No number takes more.
+    private static let numberBytesMax = 64
 
-    private var bytes: [UInt8] = []
+    private let buffer: UnsafeMutablePointer<UInt8>
+    private var count = 0
     private let write: ([UInt8]) throws -> Void
+    /// The first error of `write`; nothing is written after it.
+    private var problem: (any Error)?
 
     init(_ write: @escaping ([UInt8]) throws -> Void) {
         self.write = write
-        bytes.reserveCapacity(Self.pieceBytes + 1024)
+        buffer = .allocate(capacity: Self.pieceBytes)
+    }
+
+    deinit { buffer.deallocate() }
+
+    /// Hands on the rest.
+    /// - Throws: what `write` threw.
+    mutating func finish() throws {
+        flush()
+        if let problem { throw problem }
+    }
+
+    private mutating func flush() {
+        guard count > 0, problem == nil else {
+            count = 0
+            return
+        }
+        do {
+            try write(Array(UnsafeBufferPointer(start: buffer, count: count)))
+        } catch {
+            problem = error
+        }
+        count = 0
+    }
+
+    @inline(__always)
+    private mutating func reserve(_ bytes: Int) {
+        if count + bytes > Self.pieceBytes { flush() }
+    }
+
+    @inline(__always)
+    private mutating func put(_ byte: UInt8) {
+        buffer[count] = byte
+        count += 1
+    }
+
+    private mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
+        guard let base = bytes.baseAddress else { return }
+        var rest = 0
+        while rest < bytes.count {
+            if count == Self.pieceBytes { flush() }
+            let part = min(bytes.count - rest, Self.pieceBytes - count)
+            (buffer + count).update(from: base + rest, count: part)
+            count += part
+            rest += part
+        }
     }
 
     mutating func raw(_ text: StaticString) {
-        text.withUTF8Buffer { bytes.append(contentsOf: $0) }
+        text.withUTF8Buffer { append($0) }
     }
 
-    /// Hands on what has gathered if it is long enough.
-    mutating func flushIfLong() throws {
-        if bytes.count >= Self.pieceBytes { try flush() }
-    }
-
-    mutating func flush() throws {
-        guard !bytes.isEmpty else { return }
-        try write(bytes)
-        bytes.removeAll(keepingCapacity: true)
+    mutating func byte(_ byte: UInt8) {
+        reserve(1)
+        put(byte)
     }
 
     mutating func integer(_ value: Int64) {
-        if value < 0 { bytes.append(UInt8(ascii: "-")) }
+        reserve(Self.numberBytesMax)
+        if value < 0 { put(UInt8(ascii: "-")) }
         unsigned(value.magnitude, digitsMin: 1)
     }
 
+    /// The caller has reserved room.
+    @inline(__always)
     private mutating func unsigned(_ value: UInt64, digitsMin: Int) {
-        var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
-        withUnsafeMutableBytes(of: &digits) { buffer in
-            var rest = value
-            var place = buffer.count
-            repeat {
-                place -= 1
-                buffer[place] = UInt8(truncatingIfNeeded: rest % 10) + UInt8(ascii: "0")
-                rest /= 10
-            } while rest > 0 || buffer.count - place < digitsMin
-            bytes.append(contentsOf: buffer[place...])
+        var digits = 1
+        var bound: UInt64 = 10
+        while digits < 20, value >= bound {
+            digits += 1
+            if digits < 20 { bound *= 10 }
+        }
+        digits = max(digits, digitsMin)
+        var rest = value
+        var place = count + digits
+        count = place
+        while place > count - digits {
+            place -= 1
+            buffer[place] = UInt8(truncatingIfNeeded: rest % 10) + UInt8(ascii: "0")
+            rest /= 10
         }
     }
 
     /// Milliseconds as seconds: `1435781451.781`, whole seconds without a fraction.
     mutating func seconds(_ milliseconds: Int64) {
-        if milliseconds < 0 { bytes.append(UInt8(ascii: "-")) }
+        reserve(Self.numberBytesMax)
+        if milliseconds < 0 { put(UInt8(ascii: "-")) }
         let magnitude = milliseconds.magnitude
         unsigned(magnitude / 1000, digitsMin: 1)
         let fraction = magnitude % 1000
         guard fraction != 0 else { return }
-        bytes.append(UInt8(ascii: "."))
+        put(UInt8(ascii: "."))
         unsigned(fraction, digitsMin: 3)
     }
 
     /// A sample's value in quotes, as Prometheus writes it: the shortest decimal, with an exponent below 1e-6 and from
     /// 1e21 on; `NaN`, `+Inf`, `-Inf`.
     mutating func value(_ value: Double) {
-        bytes.append(UInt8(ascii: "\""))
+        reserve(Self.numberBytesMax)
+        put(UInt8(ascii: "\""))
         // Whole numbers up to 2^53 are exact and quick to print.
         if value.magnitude < 9_007_199_254_740_992, value.rounded(.towardZero) == value,
             value != 0 || value.sign == .plus
         {
-            integer(Int64(value))
+            let integer = Int64(value)
+            if integer < 0 { put(UInt8(ascii: "-")) }
+            unsigned(integer.magnitude, digitsMin: 1)
         } else if value.magnitude >= 1e-3, value.magnitude < 1e15 {
             // Swift prints the same as Go here.
-            bytes.append(contentsOf: value.description.utf8)
+            text(value.description)
         } else {
             let isScientific = value != 0 && (value.magnitude < 1e-6 || value.magnitude >= 1e21)
-            bytes.append(contentsOf: (isScientific ? FloatText.scientific(value) : FloatText.plain(value)).utf8)
+            text(isScientific ? FloatText.scientific(value) : FloatText.plain(value))
         }
-        bytes.append(UInt8(ascii: "\""))
+        byte(UInt8(ascii: "\""))
+    }
+
+    private mutating func text(_ text: String) {
+        var text = text
+        text.withUTF8 { append($0) }
     }
 
     mutating func string(_ text: String) {
-        bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
+        byte(UInt8(ascii: "\""))
+        var text = text
+        text.withUTF8 { bytes in
+            let needsEscape = bytes.contains { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }
+            if needsEscape { escape(bytes) } else { append(bytes) }
+        }
+        byte(UInt8(ascii: "\""))
+    }
+
+    private mutating func escape(_ bytes: UnsafeBufferPointer<UInt8>) {
+        for character in bytes {
+            switch character {
             case UInt8(ascii: "\""): raw("\\\"")
             case UInt8(ascii: "\\"): raw("\\\\")
             case 0x0a: raw("\\n")
@@ -88,12 +157,11 @@ struct JSONBytes {
             case 0x09: raw("\\t")
             case 0..<0x20:
                 raw("\\u00")
-                bytes.append(Self.hexadecimal(byte >> 4))
-                bytes.append(Self.hexadecimal(byte & 15))
-            default: bytes.append(byte)
+                byte(Self.hexadecimal(character >> 4))
+                byte(Self.hexadecimal(character & 15))
+            default: byte(character)
             }
         }
-        bytes.append(UInt8(ascii: "\""))
     }
 
     private static func hexadecimal(_ digit: UInt8) -> UInt8 {
@@ -119,5 +187,14 @@ struct JSONBytes {
             string(text)
         }
         raw("]")
+    }
+
+    /// One sample: `[1435781451.781,"1"]`.
+    mutating func sample(_ milliseconds: Int64, _ value: Double) {
+        byte(UInt8(ascii: "["))
+        seconds(milliseconds)
+        byte(UInt8(ascii: ","))
+        self.value(value)
+        byte(UInt8(ascii: "]"))
     }
 }

@@ -17,11 +17,7 @@ package enum ResultEncoder {
         json.raw(",\"result\":")
         switch result.value {
         case .scalar(let value, let time):
-            json.raw("[")
-            json.seconds(time)
-            json.raw(",")
-            json.value(value)
-            json.raw("]")
+            json.sample(time, value)
         case .string(let text, let time):
             json.raw("[")
             json.seconds(time)
@@ -30,15 +26,15 @@ package enum ResultEncoder {
             json.raw("]")
         case .vector(let vector):
             let count = shown(vector.count, seriesMax, &annotations)
-            try encode(vector, count, &json)
+            encode(vector, count, &json)
         case .matrix(let matrix):
             let count = shown(matrix.series.count, seriesMax, &annotations)
-            try encode(matrix, count, &json)
+            encode(matrix, count, &json)
         }
         json.raw("}")
         encode(annotations, &json)
         json.raw("}")
-        try json.flush()
+        try json.finish()
     }
 
     /// An error's answer: `{"status":"error","errorType":"bad_data","error":"…"}`.
@@ -51,7 +47,7 @@ package enum ResultEncoder {
         json.string(message)
         json.raw("}")
         // The sink takes everything.
-        try? json.flush()
+        try? json.finish()
         return sink.bytes
     }
 
@@ -73,23 +69,20 @@ package enum ResultEncoder {
         return seriesMax
     }
 
-    private static func encode(_ vector: InstantVector, _ count: Int, _ json: inout JSONBytes) throws {
+    private static func encode(_ vector: InstantVector, _ count: Int, _ json: inout JSONBytes) {
         json.raw("[")
         for index in 0..<count {
             if index > 0 { json.raw(",") }
             json.raw("{\"metric\":")
             json.labels(vector.labels[index])
-            json.raw(",\"value\":[")
-            json.seconds(vector.time)
-            json.raw(",")
-            json.value(vector.values[index])
-            json.raw("]}")
-            try json.flushIfLong()
+            json.raw(",\"value\":")
+            json.sample(vector.time, vector.values[index])
+            json.raw("}")
         }
         json.raw("]")
     }
 
-    private static func encode(_ matrix: Matrix, _ count: Int, _ json: inout JSONBytes) throws {
+    private static func encode(_ matrix: Matrix, _ count: Int, _ json: inout JSONBytes) {
         json.raw("[")
         for (index, series) in matrix.series.prefix(count).enumerated() {
             if index > 0 { json.raw(",") }
@@ -98,15 +91,9 @@ package enum ResultEncoder {
             json.raw(",\"values\":[")
             for position in series.values.indices {
                 if position > 0 { json.raw(",") }
-                json.raw("[")
-                json.seconds(series.timestamps[position])
-                json.raw(",")
-                json.value(series.values[position])
-                json.raw("]")
-                if position & 0xFF == 0 { try json.flushIfLong() }
+                json.sample(series.timestamps[position], series.values[position])
             }
             json.raw("]}")
-            try json.flushIfLong()
         }
         json.raw("]")
     }

@@ -19,7 +19,7 @@ private struct TreeBytes {
         var json = JSONBytes { sink.bytes += $0 }
         json.string(value)
         // The sink takes everything.
-        try? json.flush()
+        try? json.finish()
         bytes += sink.bytes
     }
 

@@ -159,6 +159,12 @@ import Testing
               r{x="1"} _ _ 9
               r{x="3"} 8 8 8 8
 
+            eval range from 0 to 3m step 1m -last_over_time(l{x="1"}[1m]) or -last_over_time(r{x="1"}[1m])
+              {x="1"} -1 -1 -9 -1
+
+            eval range from 0 to 3m step 1m label_replace(l or r, "x", "0", "x", ".*") or vector(7)
+              expect fail
+
             eval instant at 0 l and on (x) other
               l{x="1"} 1
 
