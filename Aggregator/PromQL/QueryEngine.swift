@@ -125,7 +125,15 @@ package struct QueryEngine: Sendable {
     private static func matrix(_ frame: Frame, _ grid: TimeGrid) -> Matrix {
         var series: [Matrix.Series] = []
         series.reserveCapacity(frame.count)
+        // Series without gaps share their times.
+        let times = (0..<grid.count).map(grid.time)
         for row in 0..<frame.count {
+            let values = frame.row(row)
+            guard values.contains(where: Frame.isAbsent) else {
+                series.append(
+                    Matrix.Series(labels: frame.labels[row], timestamps: times, values: Array(values)))
+                continue
+            }
             var entry = Matrix.Series(labels: frame.labels[row], timestamps: [], values: [])
             for (step, value) in frame.row(row).enumerated() where !Frame.isAbsent(value) {
                 entry.timestamps.append(grid.time(step))

@@ -245,7 +245,10 @@ extension Evaluator {
             if windowExtension == .smoothed { last += options.lookback }
         }
         var hints = SelectHints(step: grid.count > 1 ? grid.step : 0, window: 0, function: selector.hintFunction)
-        if case .range(_, let window, _) = base { hints.window = window }
+        switch base {
+        case .range(_, let window, _): hints.window = window
+        case .instant: hints.needsOnlyLast = grid.count == 1 && selector.windowExtension == nil
+        }
         let selection = try select(
             SeriesRequest(matchers: selector.matchers, range: min(first, last)...last, hints: hints))
         return Pipeline(evaluator: self, selector: selector, selection: selection, base: base, grid: grid)

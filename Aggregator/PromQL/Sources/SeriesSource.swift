@@ -31,11 +31,14 @@ package struct SelectHints: Sendable, Hashable {
     package var window: Int64 = 0
     /// The function or aggregation right around the selector.
     package var function: String?
+    /// Of each series only the last sample in range is looked at; earlier ones need not be read.
+    package var needsOnlyLast = false
 
-    package init(step: Int64 = 0, window: Int64 = 0, function: String? = nil) {
+    package init(step: Int64 = 0, window: Int64 = 0, function: String? = nil, needsOnlyLast: Bool = false) {
         self.step = step
         self.window = window
         self.function = function
+        self.needsOnlyLast = needsOnlyLast
     }
 }
 

@@ -166,6 +166,19 @@ import Testing
         #expect(answered > 50, "seed \(seed)")
     }
 
+    @Test("expressions as deep as the parser lets through are evaluated")
+    func deep() throws {
+        let source = MemorySource()
+        source.add(SeriesKey(name: "a", labels: []), [(0, 1)])
+        let engine = QueryEngine(source: source, options: QueryOptions(parser: .all))
+        for (open, close, middle) in [
+            ("abs(", ")", "a"), ("(", ")", "a"), ("-", "", "a"), ("a+", "", "a"), ("sum(", ")", "a"),
+        ] {
+            let text = String(repeating: open, count: 240) + middle + String(repeating: close, count: 240)
+            _ = try engine.instant(text, at: Timestamp(milliseconds: 0))
+        }
+    }
+
     @Test("any bytes parse or are refused", arguments: 1...10)
     func bytes(seed: Int) {
         var generator = Generator(random: SeededGenerator(seed: UInt64(seed)))
