@@ -5,6 +5,10 @@ package import Telemetry
 ///     let engine = QueryEngine(source: store, options: QueryOptions())
 ///     let result = try engine.range("sum(rate(x_total[5m]))", start: from, end: to, step: 15_000)
 ///
+/// Bounds of a query: 1 MiB of text, 250 levels of the tree, 11,000 steps, and those of ``QueryLimits``. Memory is some
+/// 8 B per sample held; an aggregation over a selector or a range function holds its groups and, per thread, 64 Ki
+/// values and one series' samples, however many series there are.
+///
 /// Semantics are those of Prometheus 3: windows and look-back are open on the left, names are removed when the query
 /// is done. Queries block their thread; `QueryOptions.runChunks` spreads the work over series.
 package struct QueryEngine: Sendable {
@@ -190,6 +194,9 @@ extension Evaluator {
             for warning in selection.warnings { collector.warnUnplaced(warning) }
         }
         result.series.sort { LabelSet.precedes($0.labels, $1.labels) }
+        for (series, next) in zip(result.series, result.series.dropFirst()) where series.labels == next.labels {
+            throw QueryError.duplicateLabels
+        }
         return result
     }
 

@@ -44,7 +44,10 @@ struct Pipeline {
         var next = 0
         while next < chunks {
             try evaluator.checkInterruption()
-            let wave = min(concurrency * 4, chunks - next)
+            // What runs at once fits what may still be held.
+            guard grid.count <= evaluator.samplesLeft else { throw evaluator.tooManySamples }
+            let room = max(1, evaluator.samplesLeft / (size * grid.count))
+            let wave = min(concurrency * 4, chunks - next, room)
             let first = next
             let results = Mutex([Int: Result<Chunk.Rows, QueryError>](minimumCapacity: wave))
             let count = selection.count

@@ -22,12 +22,15 @@ struct Token: Sendable {
     /// As written; of a failure the message.
     let text: String
 
+    /// Of longer names messages tell the beginning only.
+    private static let nameLengthMax = 200
+
     /// As Prometheus names tokens in its messages.
     var explanation: String {
         switch kind {
         case .endOfInput: return "end of input"
-        case .identifier: return "identifier \(GoText.quoted(text))"
-        case .metricIdentifier: return "metric identifier \(GoText.quoted(text))"
+        case .identifier: return "identifier \(GoText.quoted(String(text.prefix(Self.nameLengthMax))))"
+        case .metricIdentifier: return "metric identifier \(GoText.quoted(String(text.prefix(Self.nameLengthMax))))"
         case .number: return "number \(shortened)"
         case .duration: return "duration \(shortened)"
         case .string: return "string \(shortened)"

@@ -201,6 +201,9 @@ import Testing
               b_total{x="1"} 0+30x10
               a_total{x="2"} 0+6x10
 
+            eval instant at 5m rate({__name__=~".*_total"}[5m])[1m:30s]
+              expect fail msg: vector cannot contain metrics with the same labelset
+
             eval instant at 5m label_replace(rate(a_total[5m]), "was", "$1", "__name__", "(.*)")
               {x="1", was="a_total"} 1
               {x="2", was="a_total"} 0.1
