@@ -36,7 +36,8 @@ struct Pipeline {
         let size = max(1, min(Self.chunkSeriesMax, Self.chunkValues / max(1, grid.count)))
         let chunks = (selection.count + size - 1) / size
         let chunk = Chunk(
-            selector: selector, selection: selection, base: base, grid: grid, stages: stages,
+            selector: selector, selection: selection, readers: ReaderPool(selection), base: base, grid: grid,
+            stages: stages,
             lookback: evaluator.options.lookback, samplesMax: evaluator.samplesLeft)
         let concurrency = max(1, evaluator.options.concurrency)
         var notes = RangeNotes(function)
@@ -90,6 +91,7 @@ struct Chunk: Sendable {
 
     let selector: SelectorPlan
     let selection: any SeriesSelection
+    let readers: ReaderPool
     let base: Pipeline.Base
     let grid: TimeGrid
     let stages: [Pipeline.Stage]
@@ -98,14 +100,13 @@ struct Chunk: Sendable {
 
     func rows(_ positions: Range<Int>) throws(QueryError) -> Rows {
         do {
-            return try read(positions)
+            return try readers.withReader { try read(positions, &$0) }
         } catch {
             throw QueryError.from(error)
         }
     }
 
-    private func read(_ positions: Range<Int>) throws -> Rows {
-        var reader = try selection.makeReader()
+    private func read(_ positions: Range<Int>, _ reader: inout any SampleReader) throws -> Rows {
         var buffer = SampleBuffer()
         var frame = Frame(steps: grid.count)
         frame.values = [Double](repeating: Frame.absent, count: positions.count * grid.count)

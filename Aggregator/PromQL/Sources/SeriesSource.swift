@@ -46,7 +46,8 @@ package struct SelectHints: Sendable, Hashable {
 package protocol SeriesSelection: Sendable {
     var count: Int { get }
     func labels(at position: Int) -> SeriesKey
-    /// One reader per thread; it may keep what neighbouring series share.
+    /// At most as many as chunks run at once; a reader serves one chunk after the other and may keep what
+    /// neighbouring series share. Positions within a chunk ascend, those of chunks mostly do.
     func makeReader() throws -> any SampleReader
     /// What could not be read, in words; asked for after the last series was read.
     var warnings: [String] { get }
