@@ -3,7 +3,7 @@ import PromQL
 import TestSupport
 import Testing
 
-@Suite struct ConformanceTests {
+@Suite(.ownThread) struct ConformanceTests {
     private static var folder: String? { DataDirectories.conformance.map { $0 + "/promqltest" } }
 
     private static func scripts() -> [String] {

@@ -1,8 +1,9 @@
 import PromQL
+import TestSupport
 import Testing
 
 /// Functions and experimental parts as scripts.
-@Suite struct FunctionTests {
+@Suite(.ownThread) struct FunctionTests {
     @Test("classic histograms give quantiles and fractions")
     func histograms() throws {
         try ScriptRunner.check(

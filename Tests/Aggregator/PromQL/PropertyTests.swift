@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Random expressions over random series: whatever they are, the engine answers or says why not.
-@Suite struct PropertyTests {
+@Suite(.ownThread) struct PropertyTests {
     private struct Generator {
         var random: SeededGenerator
         mutating func pick<Element>(_ elements: [Element]) -> Element {

@@ -45,7 +45,7 @@ struct ScriptRunner {
             for (number, value) in entry.values.enumerated() {
                 switch value {
                 case .none: break
-                case .number(let number_): points.append((Int64(number) * step, number_))
+                case .number(let amount): points.append((Int64(number) * step, amount))
                 case .nativeHistogram: points.append((Int64(number) * step, nil))
                 }
             }
