@@ -6,7 +6,7 @@ SEEDS ?= 200
 PORT ?= 8480
 TEST_FLAGS := -c release --disable-testable-imports --disable-xctest
 
-.PHONY: help demo test build lint format bench bench-codec bench-wire bench-collectors bench-agent bench-latency bench-ingest simulate smoke-full deb check-deb clean dependencies
+.PHONY: help demo test build lint format bench bench-codec bench-wire bench-collectors bench-agent bench-latency bench-ingest bench-query simulate smoke-full deb check-deb clean dependencies
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -32,7 +32,7 @@ format: ## rewrite all sources in the house format
 simulate: build ## the fault simulation; SEEDS=N for more
 	STAGEBOX_SIMULATION_SEEDS=$(SEEDS) STAGEBOX_SIMULATION_SECONDS=0 $(SWIFT) test $(TEST_FLAGS) --filter SimulationTests
 
-bench: bench-codec bench-wire bench-collectors bench-agent bench-latency bench-ingest ## every figure, peers beside us
+bench: bench-codec bench-wire bench-collectors bench-agent bench-latency bench-ingest bench-query ## every figure, peers beside us
 
 bench-codec: dependencies ## bytes and nanoseconds per sample on a /proc recording (RECORDING=FILE.xz)
 	STAGEBOX_DEV=1 $(SWIFT) run -c release --scratch-path .build-dev CodecBenchmark $(RECORDING)
@@ -42,6 +42,9 @@ bench-wire: dependencies ## bytes per sample of all PUBLISH packets over an hour
 
 bench-collectors: dependencies ## CPU per collection
 	STAGEBOX_DEV=1 $(SWIFT) run -c release --scratch-path .build-dev CollectorBenchmark
+
+bench-query: dependencies ## CPU of the query engine alone, over made-up series
+	STAGEBOX_DEV=1 $(SWIFT) run -c release --scratch-path .build-dev QueryBenchmark
 
 bench-agent: build ## CPU, memory and disk writes of the agent beside node_exporter
 	@Packaging/scripts/bench-agent "$(BUILD)"

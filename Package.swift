@@ -178,6 +178,7 @@ let testTargets: [Target] = [
 
 /// Benchmarks and fuzz targets, with `STAGEBOX_DEV=1` only.
 let developmentTargets: [Target] = [
+    program("QueryBenchmark", "Tests/Benchmarks/Query", ["PromQL", "Telemetry"]),
     program("CollectorBenchmark", "Tests/Benchmarks/Collectors", ["Collectors", "Telemetry", "RuntimeSupport"]),
     program(
         "CodecBenchmark", "Tests/Benchmarks/Codec",

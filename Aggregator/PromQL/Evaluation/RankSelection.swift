@@ -2,99 +2,57 @@ import Telemetry
 
 /// `topk`, `bottomk`, `limitk` and `limit_ratio`: they choose samples of their input at each step.
 struct RankSelection {
-    private struct Candidate {
-        var value: Double
-        var row: Int
-    }
-
     private let operation: AggregationOperator
     private let steps: Int
     /// How many at each step; of `limit_ratio` the ratio.
     private let counts: [Int]
     private let ratios: [Double]
     private var grouping: Grouping
-    /// The series that have a chosen sample or may still lose it.
     private var labels: [LabelSet] = []
     private var dropsName: [Bool] = []
-    /// Per group and step, as a binary heap with the worst on top; of `limit_…` a list.
-    private var cells: [[Candidate]] = []
+    /// Per group and step the samples chosen so far; of `topk` and `bottomk` heaps with the worst on top.
+    private var cells: Candidates
 
-    private(set) var sampleCount = 0
+    /// Values and row numbers held.
+    var sampleCount: Int { 2 * cells.capacity }
 
     init(_ plan: AggregationPlan, steps: Int, _ parameter: [Double]) {
         operation = plan.operation
         self.steps = steps
         grouping = Grouping(plan.labels, isWithout: plan.isWithout)
         ratios = parameter.map { max(-1, min(1, $0)) }
-        counts = parameter.map { Int(max(0, min($0, 0x1p31))) }
+        counts =
+            plan.operation == .limitRatio
+            ? parameter.map { _ in Int.max } : parameter.map { Int(max(0, min($0, 0x1p31))) }
+        cells = Candidates(isLargestFirst: plan.operation == .topk)
     }
 
     mutating func add(_ frame: Frame) {
         for row in 0..<frame.count {
             let group = grouping.group(of: frame.labels[row], dropsName: frame.dropsName[row])
-            let missing = (group + 1) * steps - cells.count
-            if missing > 0 { cells.append(contentsOf: repeatElement([], count: missing)) }
-            let number = labels.count
-            let isChosen = operation == .limitRatio ? LabelHash.share(frame.labels[row]) : 0
-            for (step, value) in frame.row(row).enumerated() where !Frame.isAbsent(value) {
-                offer(Candidate(value: value, row: number), group * steps + step, step, isChosen)
+            cells.grow(to: (group + 1) * steps)
+            let number = Int32(truncatingIfNeeded: labels.count)
+            switch operation {
+            case .limitRatio:
+                let share = LabelHash.share(frame.labels[row])
+                for (step, value) in frame.row(row).enumerated() where !Frame.isAbsent(value) {
+                    let ratio = ratios[step]
+                    if ratio >= 0 ? share < ratio : share >= 1 + ratio {
+                        cells.append(value, number, to: group * steps + step)
+                    }
+                }
+            case .limitk:
+                for (step, value) in frame.row(row).enumerated() where !Frame.isAbsent(value) {
+                    let cell = group * steps + step
+                    if cells.count(cell) < counts[step] { cells.append(value, number, to: cell) }
+                }
+            default:
+                for (step, value) in frame.row(row).enumerated() where !Frame.isAbsent(value) {
+                    cells.offer(value, number, to: group * steps + step, limit: counts[step])
+                }
             }
             labels.append(frame.labels[row])
             dropsName.append(frame.dropsName[row])
-        }
-    }
-
-    private mutating func offer(_ candidate: Candidate, _ cell: Int, _ step: Int, _ share: Double) {
-        switch operation {
-        case .limitRatio:
-            let ratio = ratios[step]
-            guard ratio >= 0 ? share < ratio : share >= 1 + ratio else { return }
-            cells[cell].append(candidate)
-        case .limitk:
-            guard cells[cell].count < counts[step] else { return }
-            cells[cell].append(candidate)
-        default:
-            if cells[cell].count < counts[step] {
-                cells[cell].append(candidate)
-                siftUp(&cells[cell])
-                sampleCount += 2
-                return
-            }
-            guard let worst = cells[cell].first, isBetter(candidate.value, worst.value) else { return }
-            cells[cell][0] = candidate
-            siftDown(&cells[cell])
-            return
-        }
-        sampleCount += 2
-    }
-
-    /// NaN is worse than everything.
-    private func isBetter(_ one: Double, _ other: Double) -> Bool {
-        if other.isNaN { return !one.isNaN }
-        return operation == .topk ? one > other : one < other
-    }
-    private func isWorse(_ one: Candidate, _ other: Candidate) -> Bool {
-        one.value.isNaN || (operation == .topk ? one.value < other.value : one.value > other.value)
-    }
-
-    private func siftUp(_ heap: inout [Candidate]) {
-        var index = heap.count - 1
-        while index > 0 {
-            let parent = (index - 1) / 2
-            guard isWorse(heap[index], heap[parent]) else { return }
-            heap.swapAt(index, parent)
-            index = parent
-        }
-    }
-
-    private func siftDown(_ heap: inout [Candidate]) {
-        var index = 0
-        while 2 * index + 1 < heap.count {
-            var child = 2 * index + 1
-            if child + 1 < heap.count, isWorse(heap[child + 1], heap[child]) { child += 1 }
-            guard isWorse(heap[child], heap[index]) else { return }
-            heap.swapAt(child, index)
-            index = child
         }
     }
 
@@ -102,67 +60,132 @@ struct RankSelection {
     func result() -> Frame {
         var result = Frame(steps: steps)
         guard steps > 1 else {
-            for cell in cells {
-                for candidate in ranked(cell) {
-                    result.append(
-                        labels[candidate.row], dropsName: dropsName[candidate.row],
-                        CollectionOfOne(candidate.value))
+            for cell in 0..<cells.cellCount {
+                let isRanked = operation == .topk || operation == .bottomk
+                for (value, row) in isRanked ? cells.ranked(cell) : cells.members(cell) {
+                    result.append(labels[row], dropsName: dropsName[row], CollectionOfOne(value))
                 }
             }
             return result
         }
         var rows = [Int](repeating: -1, count: labels.count)
-        for cell in cells {
-            for candidate in cell { rows[candidate.row] = 0 }
+        for cell in 0..<cells.cellCount {
+            for (_, row) in cells.members(cell) { rows[row] = 0 }
         }
         for row in rows.indices where rows[row] == 0 {
             rows[row] = result.count
             result.append(labels[row], dropsName: dropsName[row], repeatElement(Frame.absent, count: steps))
         }
-        for (index, cell) in cells.enumerated() {
-            for candidate in cell { result.values[rows[candidate.row] * steps + index % steps] = candidate.value }
+        for cell in 0..<cells.cellCount {
+            for (value, row) in cells.members(cell) { result.values[rows[row] * steps + cell % steps] = value }
         }
         return result
     }
-
-    private func ranked(_ cell: [Candidate]) -> [Candidate] {
-        switch operation {
-        case .topk, .bottomk: cell.sorted { isBetter($0.value, $1.value) }
-        default: cell
-        }
-    }
 }
 
-/// `count_values`: one series per group and value.
-struct ValueCounts {
-    private let plan: AggregationPlan
-    private let grouping: Grouping
-    private var rows: [LabelSet: Int] = [:]
-    private(set) var result: Frame
+/// A few samples per cell, in one flat store: each cell has room for `stride`, which doubles when one is full.
+private struct Candidates {
+    private static let strideMin = 8
 
-    init(_ plan: AggregationPlan, steps: Int) {
-        self.plan = plan
-        grouping = Grouping(
-            plan.isWithout ? plan.labels : plan.labels + [plan.valueLabel], isWithout: plan.isWithout)
-        result = Frame(steps: steps)
+    private let isLargestFirst: Bool
+    private var stride = Candidates.strideMin
+    private var counts: [Int32] = []
+    private var values: [Double] = []
+    private var rows: [Int32] = []
+
+    init(isLargestFirst: Bool) { self.isLargestFirst = isLargestFirst }
+
+    var cellCount: Int { counts.count }
+    var capacity: Int { values.count }
+    func count(_ cell: Int) -> Int { Int(counts[cell]) }
+
+    mutating func grow(to cells: Int) {
+        let missing = cells - counts.count
+        guard missing > 0 else { return }
+        counts.append(contentsOf: repeatElement(0, count: missing))
+        values.append(contentsOf: repeatElement(0, count: missing * stride))
+        rows.append(contentsOf: repeatElement(0, count: missing * stride))
     }
 
-    mutating func add(_ frame: Frame) {
-        for row in 0..<frame.count {
-            for (step, value) in frame.row(row).enumerated() where !Frame.isAbsent(value) {
-                let labels = grouping.key(
-                    frame.labels[row].setting(plan.valueLabel, to: FloatText.plain(value)))
-                let place = self.row(labels) * result.steps + step
-                let count = result.values[place]
-                result.values[place] = Frame.isAbsent(count) ? 1 : count + 1
+    private mutating func widen() {
+        var wider = Candidates(isLargestFirst: isLargestFirst)
+        wider.stride = stride * 2
+        wider.grow(to: counts.count)
+        wider.counts = counts
+        for cell in counts.indices {
+            for index in 0..<count(cell) {
+                wider.values[cell * wider.stride + index] = values[cell * stride + index]
+                wider.rows[cell * wider.stride + index] = rows[cell * stride + index]
             }
+        }
+        self = wider
+    }
+
+    mutating func append(_ value: Double, _ row: Int32, to cell: Int) {
+        if count(cell) == stride { widen() }
+        let place = cell * stride + count(cell)
+        values[place] = value
+        rows[place] = row
+        counts[cell] += 1
+    }
+
+    /// NaN is worse than everything.
+    @inline(__always)
+    private func isBetter(_ one: Double, _ other: Double) -> Bool {
+        if other.isNaN { return !one.isNaN }
+        return isLargestFirst ? one > other : one < other
+    }
+    @inline(__always)
+    private func isWorse(_ one: Double, _ other: Double) -> Bool {
+        one.isNaN || (isLargestFirst ? one < other : one > other)
+    }
+
+    /// Keeps the best `limit` of a cell.
+    @inline(__always)
+    mutating func offer(_ value: Double, _ row: Int32, to cell: Int, limit: Int) {
+        if count(cell) < limit {
+            append(value, row, to: cell)
+            siftUp(cell)
+        } else if limit > 0, isBetter(value, values[cell * stride]) {
+            values[cell * stride] = value
+            rows[cell * stride] = row
+            siftDown(cell)
         }
     }
 
-    private mutating func row(_ labels: LabelSet) -> Int {
-        if let known = rows[labels] { return known }
-        rows[labels] = result.count
-        result.append(labels, dropsName: false, repeatElement(Frame.absent, count: result.steps))
-        return result.count - 1
+    private mutating func siftUp(_ cell: Int) {
+        let start = cell * stride
+        var index = count(cell) - 1
+        while index > 0 {
+            let parent = (index - 1) / 2
+            guard isWorse(values[start + index], values[start + parent]) else { return }
+            swap(start + index, start + parent)
+            index = parent
+        }
+    }
+
+    private mutating func siftDown(_ cell: Int) {
+        let (start, count) = (cell * stride, count(cell))
+        var index = 0
+        while 2 * index + 1 < count {
+            var child = 2 * index + 1
+            if child + 1 < count, isWorse(values[start + child + 1], values[start + child]) { child += 1 }
+            guard isWorse(values[start + child], values[start + index]) else { return }
+            swap(start + child, start + index)
+            index = child
+        }
+    }
+
+    private mutating func swap(_ one: Int, _ other: Int) {
+        values.swapAt(one, other)
+        rows.swapAt(one, other)
+    }
+
+    func members(_ cell: Int) -> [(value: Double, row: Int)] {
+        (0..<count(cell)).map { (values[cell * stride + $0], Int(rows[cell * stride + $0])) }
+    }
+
+    func ranked(_ cell: Int) -> [(value: Double, row: Int)] {
+        members(cell).sorted { isBetter($0.value, $1.value) }
     }
 }
