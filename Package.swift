@@ -164,6 +164,9 @@ let testTargets: [Target] = [
             "API", "Access", "Store", "Ingest", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport",
             log, .product(name: "HTTPTypes", package: "swift-http-types"),
         ]),
+    tests(
+        "Tests/Aggregator/Core", name: "AggregatorCoreTests",
+        ["AggregatorCore", "Access", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/HouseTests", name: "HouseTests", ["TestSupport"]),
     tests(
         "Tests/SimulationTests", name: "SimulationTests",
@@ -173,7 +176,9 @@ let testTargets: [Target] = [
         ]),
     tests(
         "Tests/SmokeTests", name: "SmokeTests",
-        ["TestSupport", "MQTT", "Telemetry", "RuntimeSupport", "Collectors", "Access"]),
+        [
+            "TestSupport", "MQTT", "Telemetry", "RuntimeSupport", "Collectors", "Access", "Sealing", "WireFormat",
+        ]),
 ]
 
 /// Benchmarks and fuzz targets, with `STAGEBOX_DEV=1` only.

@@ -1,3 +1,5 @@
+import RuntimeSupport
+
 /// The kinds of keys that ``AgentSettings/keys`` lists. Key paths to stored properties of a Sendable struct
 /// are themselves safe to share.
 extension AgentSettings {
@@ -45,14 +47,15 @@ extension AgentSettings {
     }
 
     static func duration(
-        _ name: String, _ property: Property<Int64>, _ range: ClosedRange<Int64>, _ meaning: String
+        _ name: String, _ property: Property<Int64>, _ range: ClosedRange<Int64>, isRemote: Bool = true,
+        _ meaning: String
     ) -> SettingKey {
         let limits =
             SettingValue.show(milliseconds: range.lowerBound) + " to "
             + SettingValue.show(milliseconds: range.upperBound)
         return SettingKey(
             name: name, type: "duration", standard: SettingValue.show(milliseconds: AgentSettings()[keyPath: property]),
-            range: limits, meaning: meaning, isRemote: true
+            range: limits, meaning: meaning, isRemote: isRemote
         ) { value, settings in
             guard let milliseconds = SettingValue.duration(value), range.contains(milliseconds) else {
                 return "is not a duration from \(limits)"

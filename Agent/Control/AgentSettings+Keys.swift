@@ -1,3 +1,6 @@
+import RuntimeSupport
+import Telemetry
+
 /// One key of the agent's settings: how it is documented and how it is read.
 package struct SettingKey: Sendable {
     package let name: String
@@ -21,6 +24,8 @@ extension AgentSettings {
     package static let environmentNames = [
         "METRICS_BUFFER_SIZE": "intake.records-max", "ANOMALY_DETECTION_THRESHOLD": "anomaly-threshold",
     ]
+    /// Where an agent's own manifest says which groups it is in.
+    package static let groupsKey = "groups"
     /// Keys of this section are collectors' names, each `on`, `off` or an interval.
     package static let collectorSection = "collectors."
     static let collectorIntervals: ClosedRange<Int64> = 100...3_600_000
@@ -94,6 +99,23 @@ extension AgentSettings {
         },
         choice("log-level", \.logLevel, isRemote: true, "messages below it are left out"),
         path("guard-file", \.guardFilePath, "what remote configuration may never do here"),
+        SettingKey(
+            name: groupsKey, type: "list", standard: "none", range: "up to \(GroupName.countMax) names",
+            meaning: "groups whose manifests apply, later ones over earlier; in the agent's own manifest only",
+            isRemote: true
+        ) { value, settings in
+            guard let groups = GroupName.list(value) else {
+                return "is not a list of up to \(GroupName.countMax) different group names, like edge, canary"
+            }
+            settings.groups = groups
+            return nil
+        },
+        duration(
+            "manifest-link-time", \.manifestLinkMilliseconds, 10_000...3_600_000, isRemote: false,
+            "within which a manifest must let the agent connect and be acknowledged, or it is reverted"),
+        duration(
+            "manifest-bake-time", \.manifestBakeMilliseconds, 5000...3_600_000, isRemote: false,
+            "how long a manifest is watched before it is kept"),
     ]
 
     static let keysByName = Dictionary(uniqueKeysWithValues: keys.map { ($0.name, $0) })
@@ -121,7 +143,7 @@ extension AgentSettings {
     private static func suggestion(for name: String) -> String {
         let last = name.split(separator: ".").last ?? ""
         let near = keys.map(\.name).filter { $0.hasSuffix(last) || $0.hasPrefix(name.prefix(5)) }.prefix(3)
-        return near.isEmpty ? "; see stagebox-agent check --keys" : "; did you mean \(near.joined(separator: " or "))?"
+        return near.isEmpty ? "; see \"stagebox-agent keys\"" : "; did you mean \(near.joined(separator: " or "))?"
     }
 
     private static func isLoopbackEndpoint(_ text: String) -> Bool {

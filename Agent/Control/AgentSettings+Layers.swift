@@ -1,3 +1,5 @@
+package import RuntimeSupport
+
 /// Where settings come from; each later one overrides key by key.
 package struct SettingsLayers: Sendable {
     /// What the others override: the defaults, or what the node already runs with.
@@ -29,6 +31,9 @@ extension AgentSettings {
     /// - Throws: the first setting that cannot be used, with its place.
     package init(_ layers: SettingsLayers) throws(SettingsError) {
         self = layers.base
+        if let file = layers.file, file.entries[Self.groupsKey] != nil {
+            throw file.error(Self.groupsKey, "is set by the agent's own manifest only")
+        }
         if let file = layers.file { try apply(file, layers) }
         try applyEnvironment(layers)
         guard !layers.manifests.isEmpty else { return }
@@ -62,7 +67,7 @@ extension AgentSettings {
 
     private mutating func applyEnvironment(_ layers: SettingsLayers) throws(SettingsError) {
         var values: [(variable: String, key: String, value: String)] = []
-        for key in Self.keys {
+        for key in Self.keys where key.name != Self.groupsKey {
             if let value = layers.environment[key.environmentName] {
                 values.append((key.environmentName, key.name, value))
             }
@@ -76,13 +81,5 @@ extension AgentSettings {
                 throw SettingsError(source: "environment", line: 0, key: variable, value: value, problem: problem)
             }
         }
-    }
-}
-
-extension SettingsDocument {
-    func error(_ key: String, _ problem: String) -> SettingsError {
-        let entry = entries[key]
-        return SettingsError(
-            source: source, line: entry?.line ?? 0, key: key, value: entry?.value ?? "", problem: problem)
     }
 }

@@ -1,3 +1,5 @@
+package import Telemetry
+
 /// Everything that can be set of an agent. The defaults are what an empty file gives; the keys, their ranges
 /// and meanings stand in ``AgentSettings/keys``.
 package struct AgentSettings: Sendable, Equatable {
@@ -45,7 +47,14 @@ package struct AgentSettings: Sendable, Equatable {
 
     package var anomalyThreshold = 0.1
     package var logLevel = LogLevel.info
-    package var guardFilePath = "/etc/stagebox/guard.yaml"
+    package var guardFilePath = "/etc/stagebox-agent/guard.yaml"
+
+    /// Whose manifests apply beside the agent's own; a later group's override an earlier one's.
+    package var groups: [GroupName] = []
+    /// From a manifest's effect to a connection and an acknowledgement on it; later it is reverted.
+    package var manifestLinkMilliseconds: Int64 = 120_000
+    /// How long a manifest is watched before it is kept.
+    package var manifestBakeMilliseconds: Int64 = 60_000
 
     package init() {}
 

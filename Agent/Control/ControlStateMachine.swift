@@ -40,21 +40,33 @@ package struct ControlStateMachine: Sendable {
         case report(ManifestReport)
     }
 
-    /// From `applied` to both a connection and an acknowledgement on it.
-    package static let linkMilliseconds: Int64 = 120_000
-    /// The shortest baking; the budget must hold for as long.
-    package static let bakeMilliseconds: Int64 = 60_000
+    /// How long the node lets a manifest try.
+    package struct Timing: Sendable, Equatable {
+        /// From `applied` to both a connection and an acknowledgement on it.
+        package var linkMilliseconds: Int64
+        /// The shortest baking; the budget must hold for as long.
+        package var bakeMilliseconds: Int64
+        package init(linkMilliseconds: Int64 = 120_000, bakeMilliseconds: Int64 = 60_000) {
+            self.linkMilliseconds = linkMilliseconds
+            self.bakeMilliseconds = bakeMilliseconds
+        }
+    }
     /// A dry run or an applying that does not answer has hung.
     package static let stepMilliseconds: Int64 = 30_000
     /// Starts within one baking; at the next the manifest is taken to crash the agent.
     package static let startsMax = 2
     /// Verified manifests that wait for the one under way: the newest of each scope.
-    package static let waitingMax = ManifestScope.allCases.count
+    package static let waitingMax = GroupName.countMax + 1
+
+    /// Of the bodies of all scopes: the state is one value in the buffer.
+    package static let bodyBytesMax = 96 * 1024
 
     package private(set) var state: ControlState
     /// The highest version that the aggregator wanted, for reports.
     package var desiredVersion: UInt64 = 0
     package private(set) var refused: UInt64 = 0
+    package var timing = Timing()
+    private let agent: AgentID
     private let agentVersion: String
     private var waiting: [ManifestScope: VerifiedManifest] = [:]
     private var lastRefused: [ManifestScope: UInt64] = [:]
@@ -68,7 +80,8 @@ package struct ControlStateMachine: Sendable {
     /// - Parameters:
     ///   - state: as persisted, or a fresh one.
     ///   - agentVersion: compared with a manifest's minimum.
-    package init(state: ControlState = ControlState(), agentVersion: String) {
+    package init(agent: AgentID, state: ControlState = ControlState(), agentVersion: String) {
+        self.agent = agent
         self.state = state
         self.agentVersion = agentVersion
     }
@@ -132,6 +145,11 @@ package struct ControlStateMachine: Sendable {
     // MARK: Steps
 
     private mutating func accept(_ manifest: VerifiedManifest, _ now: Int64, _ time: Timestamp) -> [Action] {
+        // Of a group that it just left, perhaps.
+        guard isMember(manifest.scope) else {
+            refused += 1
+            return []
+        }
         if let problem = objection(to: manifest, time) {
             refused += 1
             // One report for each version: a broker that repeats a manifest must not make us repeat ourselves.
@@ -151,6 +169,13 @@ package struct ControlStateMachine: Sendable {
         return begin(manifest, now, time)
     }
 
+    private func isMember(_ scope: ManifestScope) -> Bool {
+        switch scope {
+        case .agent: true
+        case .group(let group): state.groups.contains(group)
+        }
+    }
+
     /// - Returns: why it is not accepted; nil if it is, or came before.
     private func objection(to manifest: VerifiedManifest, _ time: Timestamp) -> String? {
         let highest = state.highest[manifest.scope] ?? 0
@@ -161,6 +186,10 @@ package struct ControlStateMachine: Sendable {
         if !manifest.minimumAgentVersion.isEmpty, VersionText(agentVersion) < VersionText(manifest.minimumAgentVersion)
         {
             return "\(manifest.name) needs agent \(manifest.minimumAgentVersion.prefix(32)), this is \(agentVersion)"
+        }
+        let others = state.committed.filter { $0.key != manifest.scope }.reduce(0) { $0 + $1.value.body.utf8.count }
+        if others + manifest.body.utf8.count > Self.bodyBytesMax {
+            return "\(manifest.name) and the other manifests held are larger than \(Self.bodyBytesMax) bytes together"
         }
         if let held = state.committed[manifest.scope], held.version + 1 == manifest.version,
             manifest.previousHash != held.hash
@@ -186,7 +215,7 @@ package struct ControlStateMachine: Sendable {
     private func candidate(_ manifest: VerifiedManifest) -> [VerifiedManifest] {
         var manifests = state.committed
         manifests[manifest.scope] = manifest
-        return [.group, .agent].compactMap { manifests[$0] }
+        return ControlState.ordered(manifests)
     }
 
     private mutating func validated(_ version: UInt64, _ error: String?, _ now: Int64, _ time: Timestamp) -> [Action] {
@@ -216,8 +245,8 @@ package struct ControlStateMachine: Sendable {
     private mutating func startBaking(_ now: Int64, mustReconnect: Bool) {
         hasReconnected = !mustReconnect
         isAcknowledged = false
-        stepDeadline = now + Self.linkMilliseconds
-        bakedAt = now + Self.bakeMilliseconds
+        stepDeadline = now + timing.linkMilliseconds
+        bakedAt = now + timing.bakeMilliseconds
     }
 
     private mutating func passDeadlines(_ now: Int64, _ time: Timestamp) -> [Action] {
@@ -236,10 +265,10 @@ package struct ControlStateMachine: Sendable {
             self.bakedAt = nil
         }
         if bakedAt == nil, isLinked { return commit(now, time) }
-        if stepDeadline == nil, !isLinked { stepDeadline = now + Self.linkMilliseconds }
+        if stepDeadline == nil, !isLinked { stepDeadline = now + timing.linkMilliseconds }
         guard let deadline = stepDeadline, now >= deadline else { return [] }
         let missing = isConnected && hasReconnected ? "no acknowledgement arrived" : "the link did not come back"
-        return revert("\(missing) within \(Self.linkMilliseconds / 1000) s of the change", now, time)
+        return revert("\(missing) within \(timing.linkMilliseconds / 1000) s of the change", now, time)
     }
 
     // MARK: Ends
@@ -249,6 +278,7 @@ package struct ControlStateMachine: Sendable {
         state.committed[attempt.manifest.scope] = attempt.manifest
         state.lastError = ""
         endAttempt()
+        state.leaveGroups()
         return [.persist(state), report(attempt.manifest, .committed, "", time)] + next(now, time)
     }
 
@@ -270,7 +300,8 @@ package struct ControlStateMachine: Sendable {
     }
 
     private mutating func next(_ now: Int64, _ time: Timestamp) -> [Action] {
-        for scope in [ManifestScope.group, .agent] {
+        waiting = waiting.filter { isMember($0.key) }
+        for scope in state.groups.map({ ManifestScope.group($0) }) + [.agent] {
             guard let manifest = waiting.removeValue(forKey: scope) else { continue }
             guard time < manifest.expiresAt else { continue }
             return begin(manifest, now, time)
@@ -281,9 +312,17 @@ package struct ControlStateMachine: Sendable {
     private func report(
         _ manifest: VerifiedManifest, _ step: ManifestReport.Step, _ error: String, _ time: Timestamp
     ) -> Action {
-        .report(
+        let scope: Manifest.Scope
+        var desired = state.highest[manifest.scope] ?? 0
+        switch manifest.scope {
+        case .group(let group): scope = .group(group)
+        case .agent:
+            scope = .agent(agent)
+            desired = max(desired, desiredVersion)
+        }
+        return .report(
             ManifestReport(
-                desiredVersion: max(desiredVersion, state.highest[manifest.scope] ?? 0),
+                scope: scope, desiredVersion: desired,
                 attemptedVersion: state.lastAttempted[manifest.scope] ?? 0,
                 runningVersion: state.runningVersion(manifest.scope), step: step, error: error, at: time))
     }

@@ -1,3 +1,5 @@
+package import RuntimeSupport
+
 /// What nothing remote may do on this node; read from the local guard file, which nothing remote can change.
 ///
 /// Keys, in the settings' language:
@@ -14,6 +16,12 @@ package struct GuardLimits: Sendable, Equatable {
     package var flushIntervalMillisecondsMin: Int64 = 200
     package var collectionIntervalMillisecondsMin: Int64 = 100
     package var bufferBytesMax = 64 << 30
+
+    /// What the guard file may hold.
+    package static let keys = [
+        "remote-configuration (on or off)", "remote-commands (on or off)", "deny (keys, collectors.*)",
+        "flush-interval-min (100 ms to 60 s)", "collection-interval-min (100 ms to 60 s)", "buffer-bytes-max (a size)",
+    ]
 
     package init() {}
 

@@ -1,5 +1,6 @@
-package import Control
+import Control
 import Glibc
+package import RuntimeSupport
 
 /// Reads what the node itself says: the settings file, the environment, the guard file.
 package enum NodeSettings {
@@ -19,6 +20,20 @@ package enum NodeSettings {
         "broker.tls", "broker.ca", "intake.request-bytes-max", "intake.connections-max", "anomaly-threshold",
         "log-level",
     ]
+
+    /// Every key for people: name (type, default; range): meaning, and the guard file's.
+    package static var documentation: String {
+        var lines = AgentSettings.keys.filter { !unsupported.contains($0.name) }.map { key in
+            let range = key.range.isEmpty ? "" : "; \(key.range)"
+            return "\(key.name) (\(key.type), \(key.standard)\(range)): \(key.meaning)"
+        }
+        let names = knownCollectors.sorted().joined(separator: ", ")
+        lines.append("collectors.NAME (on, off or an interval, on; 100 ms to 60 min): one of \(names)")
+        lines.append("")
+        lines.append("Environment variables override them: STAGEBOX_FLUSH_INTERVAL for flush-interval, and so on.")
+        lines.append("In the guard file: \(GuardLimits.keys.joined(separator: ", ")).")
+        return lines.joined(separator: "\n")
+    }
 
     /// - Parameters:
     ///   - path: the settings file; nil: ``standardPath``, which may be missing.

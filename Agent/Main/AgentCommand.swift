@@ -11,6 +11,7 @@ enum AgentCommand {
                stagebox-agent enrol   URL TOKEN [options]  join a fleet with a one-time token
                stagebox-agent status  [options]            what a running agent says of itself
                stagebox-agent ledger  [options]            what it produced and what became of it
+               stagebox-agent keys                         the keys of the settings file, each with its default
 
         options, which override the settings file and the environment:
           --config FILE          settings (/etc/stagebox-agent/agent.yaml, if there is one)
@@ -38,6 +39,7 @@ enum AgentCommand {
             case "enrol", "enroll": try enrol(options)
             case "status": try StatusPage.show(options.configuration, prefix: "stagebox_agent_")
             case "ledger": try StatusPage.show(options.configuration, prefix: "stagebox_agent_ledger_")
+            case "keys": print(NodeSettings.documentation)
             case "--version", "version": print("stagebox-agent \(AgentProgram.version)")
             case "--help", "-h", "help": print(usage)
             default: throw BadUsage(message: "there is no \"\(verb)\"")

@@ -1,3 +1,5 @@
+import Telemetry
+
 /// Why access was not given or a change of access was refused.
 package struct AccessError: Error, Hashable, CustomStringConvertible {
     package enum Code: String, Sendable {
@@ -29,7 +31,9 @@ package enum AccessLimits {
     package static let tokensPerTenantMax = 10_000
     package static let enrolmentsPerTenantMax = 10_000
     package static let agentsPerTenantMax = 100_000
-    package static let groupsPerAgentMax = 16
+    package static let groupsPerAgentMax = GroupName.countMax
+    /// The last commands of a tenant that are kept with their results; the oldest go.
+    package static let commandsPerTenantMax = 1000
     package static let nameBytesMax = 128
     package static let labelBytesMax = 128
     /// Agents that one enrolment token may enrol.
@@ -38,6 +42,8 @@ package enum AccessLimits {
     package static let enrolmentMillisecondsMax: Int64 = 30 * 86_400_000
     /// How long an agent's certificate is valid.
     package static let certificateMilliseconds: Int64 = 90 * 86_400_000
+    /// An agent that is there gets a new certificate when its own ends within this time.
+    package static let renewalMilliseconds: Int64 = 30 * 86_400_000
     /// A token's last use is written at most this often.
     package static let lastUsedMilliseconds: Int64 = 60_000
 }

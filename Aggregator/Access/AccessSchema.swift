@@ -29,6 +29,15 @@ enum AccessSchema {
             CREATE TABLE agent_groups(
                 tenant TEXT NOT NULL REFERENCES tenants(name), agent TEXT NOT NULL, name TEXT NOT NULL,
                 PRIMARY KEY(tenant, agent, name)) STRICT, WITHOUT ROWID;
-            """)
+            """),
+        Migration(
+            """
+            ALTER TABLE enrolments ADD COLUMN groups TEXT NOT NULL DEFAULT '';
+            CREATE TABLE commands(
+                id BLOB PRIMARY KEY, tenant TEXT NOT NULL REFERENCES tenants(name), agent TEXT NOT NULL,
+                verb TEXT NOT NULL, argument TEXT NOT NULL, sent_at INTEGER NOT NULL, not_after INTEGER NOT NULL,
+                outcome TEXT, text TEXT NOT NULL DEFAULT '', answered_at INTEGER) STRICT, WITHOUT ROWID;
+            CREATE INDEX commands_by_tenant ON commands(tenant, sent_at);
+            """),
     ]
 }

@@ -7,6 +7,9 @@ extension AccessStore {
         for (text, what) in [(offer.region, "region"), (offer.site, "site"), (offer.job, "job")] {
             try Self.checkText(text, what, bytesMax: AccessLimits.labelBytesMax)
         }
+        guard offer.groups.count <= AccessLimits.groupsPerAgentMax else {
+            throw AccessError(.limit, "an agent is in at most \(AccessLimits.groupsPerAgentMax) groups")
+        }
         guard offer.expiresAt > now,
             offer.expiresAt.milliseconds(since: now) <= AccessLimits.enrolmentMillisecondsMax
         else { throw AccessError(.invalid, "an enrolment token expires within 30 days") }
@@ -30,8 +33,9 @@ extension AccessStore {
             }
             let insert = try database.statement(
                 """
-                INSERT INTO enrolments(id, secret_hash, tenant, agent, region, site, job, created_at, expires_at, uses_max)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                INSERT INTO enrolments(
+                    id, secret_hash, tenant, agent, region, site, job, created_at, expires_at, uses_max, groups)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
                 """)
             try insert.bind(1, id.bytes)
             try insert.bind(2, Hash.blake2b256(secret).bytes)
@@ -43,6 +47,7 @@ extension AccessStore {
             try insert.bind(8, now.milliseconds)
             try insert.bind(9, offer.expiresAt.milliseconds)
             try insert.bind(10, offer.usesMax)
+            try insert.bind(11, offer.groups.map(\.rawValue).joined(separator: ","))
             try insert.run()
         }
         return (id, secret)
@@ -72,7 +77,8 @@ extension AccessStore {
     }
 
     static let enrolmentColumns = """
-        SELECT id, secret_hash, tenant, agent, region, site, job, created_at, expires_at, uses_max, uses, revoked_at
+        SELECT id, secret_hash, tenant, agent, region, site, job, created_at, expires_at, uses_max, uses, revoked_at,
+            groups
         FROM enrolments
         """
 
@@ -89,7 +95,8 @@ extension AccessStore {
         let agent = row.isNull(3) ? nil : AgentID(rawValue: row.text(3))
         let offer = EnrolmentOffer(
             tenant: tenant, agent: agent, region: row.text(4), site: row.text(5), job: row.text(6),
-            expiresAt: Timestamp(milliseconds: row.integer(8)), usesMax: row.integer(9))
+            groups: GroupName.list(row.text(12)) ?? [], expiresAt: Timestamp(milliseconds: row.integer(8)),
+            usesMax: row.integer(9))
         return EnrolmentRecord(
             id: id, offer: offer, createdAt: Timestamp(milliseconds: row.integer(7)), uses: row.integer(10),
             revokedAt: row.time(11), secretHash: row.blob(1))

@@ -31,6 +31,11 @@ package final class AgentDirectory: Sendable {
         return certificate
     }
 
+    /// The newest certificate whether or not it has ended; nil when the agent is unknown or revoked.
+    package func endedCertificate(of agent: AgentID, in tenant: TenantID) -> Certificate? {
+        certificate(of: agent, tenant: tenant)?.certificate
+    }
+
     /// Of every tenant, in no order.
     package var certificatesOfAll: [Certificate] { certificates.withLock { $0.values.map(\.certificate) } }
 

@@ -32,6 +32,9 @@ package struct BrokerCertificates: Hashable, Sendable {
         }
     }
 
+    /// What another process made there; nothing is made.
+    package init(reading directory: String) { self.directory = directory }
+
     /// The CA's certificate, PEM.
     package func authority() throws -> String {
         guard let text = Directories.text(authorityPath) else {

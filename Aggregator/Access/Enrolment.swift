@@ -8,18 +8,21 @@ package struct EnrolmentOffer: Hashable, Sendable {
     package var region: String
     package var site: String
     package var job: String
+    /// The groups that it is put into, later ones over earlier.
+    package var groups: [GroupName]
     package var expiresAt: Timestamp
     package var usesMax: Int64
 
     package init(
         tenant: TenantID, agent: AgentID? = nil, region: String = "", site: String = "", job: String = "",
-        expiresAt: Timestamp, usesMax: Int64 = 1
+        groups: [GroupName] = [], expiresAt: Timestamp, usesMax: Int64 = 1
     ) {
         self.tenant = tenant
         self.agent = agent
         self.region = region
         self.site = site
         self.job = job
+        self.groups = groups
         self.expiresAt = expiresAt
         self.usesMax = usesMax
     }

@@ -10,12 +10,18 @@ import WireFormat
 package final class EnrolmentService: Sendable {
     /// What agents are told of the broker.
     package struct Broker: Hashable, Sendable {
-        package var host: String
+        /// nil: the name or address that the agent reached the aggregator by.
+        package var host: String?
         package var port: UInt16
         package var isTLS: Bool
         /// PEM; empty without TLS.
         package var certificateAuthority: String
-        package init(host: String, port: UInt16, isTLS: Bool, certificateAuthority: String) {
+        /// What the broker's certificate is for; empty: not checked.
+        package var certifiedHosts: [String]
+        package init(
+            host: String?, port: UInt16, isTLS: Bool, certificateAuthority: String, certifiedHosts: [String] = []
+        ) {
+            self.certifiedHosts = certifiedHosts
             self.host = host
             self.port = port
             self.isTLS = isTLS
@@ -30,13 +36,16 @@ package final class EnrolmentService: Sendable {
     private let tlsKeyHash: ID256?
     private let time: any TimeSource
     private let credentialsChanged: @Sendable () throws -> Void
+    private let joined: @Sendable ([GroupName], AgentID, TenantID) throws -> Void
 
     /// - Parameters:
     ///   - tlsKeyHash: SHA-256 of the HTTP server's SubjectPublicKeyInfo; nil on loopback without TLS.
     ///   - credentialsChanged: rewrites the broker's files and has it read them, before the agent gets its answer.
+    ///   - joined: puts a new agent into groups.
     package init(
         store: AccessStore, keys: KeyDirectory, directory: AgentDirectory, broker: Broker, tlsKeyHash: ID256?,
-        time: any TimeSource, credentialsChanged: @escaping @Sendable () throws -> Void
+        time: any TimeSource, credentialsChanged: @escaping @Sendable () throws -> Void,
+        joined: @escaping @Sendable ([GroupName], AgentID, TenantID) throws -> Void = { _, _, _ in }
     ) {
         self.store = store
         self.keys = keys
@@ -45,22 +54,25 @@ package final class EnrolmentService: Sendable {
         self.tlsKeyHash = tlsKeyHash
         self.time = time
         self.credentialsChanged = credentialsChanged
+        self.joined = joined
     }
 
     /// Makes a token for people to paste. The text is the only copy of its secret.
     package func createToken(_ offer: EnrolmentOffer) throws -> (id: ID128, text: String) {
         let (id, secret) = try store.createEnrolment(offer, now: time.now)
         let token = EnrolmentToken(
-            id: id, secret: secret, rootHash: keys.rootHash, tlsKeyHash: tlsKeyHash, brokerHost: broker.host,
-            brokerPort: broker.port)
+            id: id, secret: secret, rootHash: keys.rootHash, tlsKeyHash: tlsKeyHash,
+            brokerHost: broker.host ?? "", brokerPort: broker.port)
         return (id, token.text)
     }
 
     /// Answers a request: a signed ``EnrolmentRequest`` made with the key it names.
+    /// - Parameter host: the name or address that the agent reached this machine by, as it says.
     /// - Returns: an encoded ``EnrolmentResponse``.
     /// - Throws: ``AccessError``; `refused` does not say which part of the credential was wrong.
-    package func handle(_ bytes: [UInt8]) throws -> [UInt8] {
+    package func handle(_ bytes: [UInt8], reachedAs host: String? = nil) throws -> [UInt8] {
         let request = try Self.verify(bytes)
+        let brokerHost = try self.brokerHost(reachedAs: host)
         let now = time.now
         let password = Base64URL.encode(RandomBytes.make(32))
         let hash = try PasswordHash.make(password)
@@ -79,9 +91,10 @@ package final class EnrolmentService: Sendable {
                         .refused, "this key has enrolled and reported already; it needs no second enrolment")
                 }
                 try AccessStore.setPassword(hash, of: known.certificate.agent, tenant, database)
-                return (issued: known, replaced: [ID128]())
+                return (issued: known, replaced: [ID128](), groups: enrolment.offer.groups)
             }
-            return try self.issueFirst(request, enrolment, passwordHash: hash, database, now: now)
+            let first = try self.issueFirst(request, enrolment, passwordHash: hash, database, now: now)
+            return (issued: first.issued, replaced: first.replaced, groups: enrolment.offer.groups)
         }
         if !outcome.replaced.isEmpty {
             try keys.revoke(outcome.replaced)
@@ -90,12 +103,38 @@ package final class EnrolmentService: Sendable {
         directory.set(outcome.issued)
         try credentialsChanged()
         let certificate = outcome.issued.certificate
+        if !outcome.groups.isEmpty { try joined(outcome.groups, certificate.agent, certificate.tenant) }
         return EnrolmentResponse(
             tenant: certificate.tenant, agent: certificate.agent, certificate: outcome.issued.record,
-            roleList: keys.signedRoleList, keyBundle: keys.signedBundle, brokerHost: broker.host,
+            roleList: keys.signedRoleList, keyBundle: keys.signedBundle, brokerHost: brokerHost,
             brokerPort: broker.port, isBrokerTLS: broker.isTLS, certificateAuthority: broker.certificateAuthority,
             password: password
         ).encoded()
+    }
+
+    /// Said before a token is spent: an agent that cannot reach the broker, or would not trust it, is no gain.
+    private func brokerHost(reachedAs reached: String?) throws -> String {
+        guard let host = broker.host ?? reached, !host.isEmpty else {
+            throw AccessError(.invalid, "the request names no host, and no --broker-address is set here")
+        }
+        guard broker.certifiedHosts.isEmpty || broker.certifiedHosts.contains(host) else {
+            throw AccessError(
+                .invalid,
+                "the broker's certificate is not for \(host.prefix(255)): enrol by one of "
+                    + "\(broker.certifiedHosts.joined(separator: ", ")), or have the aggregator started with "
+                    + "--public-host \(host.prefix(255))")
+        }
+        return host
+    }
+
+    /// A new certificate when the agent's own ends within ``AccessLimits/renewalMilliseconds`` or has ended. The
+    /// caller has verified a message signed with the identity key.
+    /// - Returns: nil when it is not due.
+    package func renewIfDue(_ agent: AgentID, of tenant: TenantID) throws -> IssuedCertificate? {
+        guard let certificate = directory.endedCertificate(of: agent, in: tenant),
+            certificate.notAfter.milliseconds(since: time.now) < AccessLimits.renewalMilliseconds
+        else { return nil }
+        return try renew(agent, of: tenant)
     }
 
     /// A new certificate for an agent's own keys: before the old one ends, or after a long absence, as long as

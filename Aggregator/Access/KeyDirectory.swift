@@ -68,6 +68,15 @@ package final class KeyDirectory: Sendable {
         return key
     }
 
+    /// One role's key of a directory that another process owns; nothing is made or rotated there.
+    package static func signer(_ role: RoleList.Role, in path: String) throws -> SigningKey {
+        let file = roles.first { $0.role == role }?.file ?? ""
+        guard let seed = try SecretFile.read("\(path)/\(file)") else {
+            throw AccessError(.notFound, "\(path)/\(file) is not here: sign where the key is")
+        }
+        return try SigningKey(seed: seed)
+    }
+
     /// The bundle as published on `stagebox/1/_fleet/keys`.
     package var signedBundle: [UInt8] { state.withLock { $0.signedBundle } }
     package var bundleVersion: UInt64 { state.withLock { $0.bundle.version } }

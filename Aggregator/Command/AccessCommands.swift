@@ -4,28 +4,6 @@ import Foundation
 import RuntimeSupport
 import Telemetry
 
-struct Login: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Remember an aggregator and a bearer token (read from standard input) in a 0600 file.")
-
-    @Argument(help: "The aggregator's address, as in https://music.example:8480.")
-    var url: String
-
-    @Option(help: "SHA-256 of the server's public key, as \"stagebox-aggregator\" logs it; needed for https.")
-    var keyHash: String?
-
-    func run() throws {
-        if isatty(0) == 1 { print("token: ", terminator: "") }
-        guard let token = readLine(strippingNewline: true)?.trimmingCharacters(in: .whitespaces), !token.isEmpty else {
-            throw ValidationError("no token: paste it, or pipe it in")
-        }
-        let session = Session(url: url, token: token, keyHash: keyHash)
-        _ = try session.send("GET", "/api/v1/agents")
-        try session.save()
-        print("signed in to \(url); kept in \(Session.path)")
-    }
-}
-
 /// For work on the aggregator's own machine, before there is any token.
 struct LocalStore: ParsableArguments {
     @Option(help: "The aggregator's data directory, on its own machine; without it the signed-in aggregator is asked.")
@@ -38,7 +16,7 @@ struct LocalStore: ParsableArguments {
 }
 
 struct Tenant: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Tenants.", subcommands: [Create.self])
+    static let configuration = CommandConfiguration(abstract: "Tenants.", subcommands: [Create.self, List.self])
 
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a tenant.")
@@ -56,6 +34,20 @@ struct Tenant: ParsableCommand {
             print("made tenant \(tenant)")
         }
     }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the tenants.")
+        @OptionGroup var local: LocalStore
+
+        func run() throws {
+            if let access = try local.access() {
+                for tenant in try access.tenants() { print(tenant.name) }
+                return
+            }
+            let answer = try Session.load().json("GET", "/api/v1/admin/tenants")
+            Table.printRows(answer["tenants"], columns: ["name", "created"])
+        }
+    }
 }
 
 struct Token: ParsableCommand {
@@ -66,8 +58,9 @@ struct Token: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a token and print it once.")
         @Option(help: "admin, operator, analyst or ingest.")
         var role: String
-        @Option(help: "The tenant it is for (with --data-dir; else the signed-in token's).")
-        var tenant: String?
+        @OptionGroup var about: TenantOption
+        @Flag(help: "With --data-dir and role admin: for every tenant, and to make tenants.")
+        var installation = false
         @Option(help: "What it is for.")
         var name = ""
         @Option(help: "Days until it ends; never without.")
@@ -80,25 +73,31 @@ struct Token: ParsableCommand {
                     "--role \"\(role)\": use \(Role.allCases.map(\.rawValue).joined(separator: ", "))")
             }
             if let access = try local.access() {
-                guard let tenant else { throw ValidationError("--tenant says whose token it is") }
+                guard installation != (about.tenant != nil) else {
+                    throw ValidationError("--tenant says whose token it is; or --installation that it is for all")
+                }
                 let now = SystemTimeSource().now
                 let (token, _) = try access.createToken(
-                    role: role, tenant: TenantID(validating: tenant), name: name,
+                    role: role, tenant: about.tenant.map { try TenantID(validating: $0) }, name: name,
                     expiresAt: days.map { now.advanced(byMilliseconds: Int64($0) * 86_400_000) }, now: now)
                 print(token.text)
                 return
             }
+            guard !installation else {
+                throw ValidationError("--installation works on the aggregator's machine only: add --data-dir")
+            }
             var fields: [String: Any] = ["role": role.rawValue, "name": name]
             if let days { fields["expires_in_seconds"] = days * 86_400 }
-            let made = try Session.load().json("POST", "/api/v1/admin/tokens", json: fields)
+            let made = try about.session().json("POST", "/api/v1/admin/tokens", json: fields)
             print(made["token"] as? String ?? "")
         }
     }
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the tenant's tokens, without their secrets.")
+        @OptionGroup var about: TenantOption
         func run() throws {
-            let answer = try Session.load().json("GET", "/api/v1/admin/tokens")
+            let answer = try about.session().json("GET", "/api/v1/admin/tokens")
             Table.printRows(
                 answer["tokens"], columns: ["id", "role", "name", "created", "expires", "revoked", "last_used"])
         }
@@ -108,8 +107,9 @@ struct Token: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a token useless at once.")
         @Argument(help: "The token's id, as listed.")
         var id: String
+        @OptionGroup var about: TenantOption
         func run() throws {
-            _ = try Session.load().send("DELETE", "/api/v1/admin/tokens/\(id)")
+            _ = try about.session().send("DELETE", "/api/v1/admin/tokens/\(id)")
             print("revoked \(id)")
         }
     }
@@ -129,14 +129,18 @@ struct Enrol: ParsableCommand {
     var uses = 1
     @Option(help: "Minutes until it ends.")
     var minutes = 60
+    @Option(help: "A group that it is put into; repeat for more, later ones override earlier ones.")
+    var group: [String] = []
+    @OptionGroup var about: TenantOption
 
     func run() throws {
         var fields: [String: Any] = [
             "region": region, "site": site, "job": job, "uses": uses, "expires_in_seconds": minutes * 60,
         ]
+        for name in group { _ = try GroupName(validating: name) }
+        if !group.isEmpty { fields["groups"] = group.joined(separator: ", ") }
         if let agent { fields["agent"] = try AgentID(validating: agent).rawValue }
-        let session = try Session.load()
-        let made = try session.json("POST", "/api/v1/admin/enrolments", json: fields)
+        let made = try about.session().json("POST", "/api/v1/admin/enrolments", json: fields)
         print(made["token"] as? String ?? "")
     }
 }

@@ -2,23 +2,12 @@ import ArgumentParser
 import Foundation
 import MQTT
 
-struct Agents: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "The fleet: state, lag, clock, backlog, version.")
-    func run() throws {
-        let answer = try Session.load().json("GET", "/api/v1/agents")
-        Table.printRows(
-            answer["agents"],
-            columns: [
-                "agent", "state", "lag_ms", "pending_batches", "clock_skew_ms", "version", "region", "site", "job",
-            ])
-    }
-}
-
 struct Ledger: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "What each agent produced and what became of it: committed, rejected, dropped, pending.")
+    @OptionGroup var about: TenantOption
     func run() throws {
-        let answer = try Session.load().json("GET", "/api/v1/ledger")
+        let answer = try about.session().json("GET", "/api/v1/ledger")
         let lines = (answer["lanes"] as? [[String: Any]] ?? []).map { line in
             var flat = line
             for state in ["produced", "committed", "pending"] {
@@ -52,6 +41,7 @@ struct Export: ParsableCommand {
     var end: String?
     @Option(help: "jsonl or csv.")
     var format = "jsonl"
+    @OptionGroup var about: TenantOption
 
     func run() throws {
         var items = URLComponents()
@@ -62,7 +52,7 @@ struct Export: ParsableCommand {
                 URLQueryItem(name: "format", value: format),
             ] + (end.map { [URLQueryItem(name: "end", value: $0)] } ?? [])
         let query = (items.percentEncodedQuery ?? "").replacingOccurrences(of: "+", with: "%2B")
-        let answer = try Session.load().send("GET", "/api/v1/export?\(query)")
+        let answer = try about.session().send("GET", "/api/v1/export?\(query)")
         FileHandle.standardOutput.write(Data(answer.body))
     }
 }
@@ -82,7 +72,7 @@ enum Table {
     private static func text(_ value: Any?) -> String {
         switch value {
         case nil, is NSNull: "-"
-        case let value?: "\(value)"
+        case let value?: String("\(value)".prefix { !$0.isNewline })
         }
     }
 }

@@ -9,6 +9,8 @@ struct Session: Codable {
     var token: String
     /// SHA-256 of the server's public key, hexadecimal; needed for https.
     var keyHash: String?
+    /// Whose data an installation's token asks for; nil: the token's own tenant.
+    var tenant: String?
 
     static var path: String {
         let home =
@@ -20,7 +22,9 @@ struct Session: Codable {
     static func load() throws -> Session {
         let environment = ProcessInfo.processInfo.environment
         if let url = environment["STAGEBOX_URL"], let token = environment["STAGEBOX_TOKEN"] {
-            return Session(url: url, token: token, keyHash: environment["STAGEBOX_KEY_HASH"])
+            return Session(
+                url: url, token: token, keyHash: environment["STAGEBOX_KEY_HASH"],
+                tenant: environment["STAGEBOX_TENANT"])
         }
         guard let data = FileManager.default.contents(atPath: path) else {
             throw ValidationError("not signed in: run \"stagebox login URL\", or set STAGEBOX_URL and STAGEBOX_TOKEN")
@@ -46,7 +50,7 @@ struct Session: Codable {
         if address.isTLS {
             hash = keyHash.flatMap { ID256(hexadecimal: $0) }
             guard hash != nil else {
-                throw ValidationError("https needs the server's key hash: stagebox login \(url) --key-hash HEX")
+                throw ValidationError("https needs the server's key hash: run \"stagebox login \(url)\"")
             }
         } else if !address.isLoopback {
             throw ValidationError("plain http is for this machine only, not for \(address.host): use https")
@@ -56,6 +60,11 @@ struct Session: Codable {
         if let json {
             body = Array(try JSONSerialization.data(withJSONObject: json))
             headers.append(("Content-Type", "application/json"))
+        }
+        var path = path
+        // Routes of the installation itself take no tenant.
+        if let tenant, !path.hasPrefix("/api/v1/admin/tenants") {
+            path += (path.contains("?") ? "&" : "?") + "tenant=\(try TenantID(validating: tenant))"
         }
         let connection = try PinnedConnection(host: address.host, port: address.port, keyHash: hash)
         let answer = try HTTPExchange.send(method, path, headers: headers, body: body, to: address, over: connection)
@@ -69,6 +78,18 @@ struct Session: Codable {
             throw ValidationError("the aggregator's answer to \(path) is not a JSON object")
         }
         return object
+    }
+}
+
+/// Which tenant a command is about, for tokens that span the installation.
+struct TenantOption: ParsableArguments {
+    @Option(help: "The tenant, for a token of the installation's administrator; others have just one.")
+    var tenant: String?
+
+    func session() throws -> Session {
+        var session = try Session.load()
+        if let tenant { session.tenant = try TenantID(validating: tenant).rawValue }
+        return session
     }
 }
 

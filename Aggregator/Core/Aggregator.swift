@@ -7,7 +7,7 @@ import MQTT
 package import RuntimeSupport
 import Sealing
 package import Store
-import Telemetry
+package import Telemetry
 import WireFormat
 
 /// The whole central service, wired up. `run()` returns after SIGTERM or SIGINT.
@@ -18,9 +18,12 @@ package final class Aggregator: Sendable {
     package let keys: KeyDirectory
     package let store: StoreDirectory
     package let metrics: OwnMetrics
+    /// SHA-256 of the HTTP server's public key; nil without TLS.
+    package let httpKeyHash: ID256?
     private let child: BrokerChild
     private let link: BrokerLink
     private let manifests: ManifestOffice
+    private let commands: CommandOffice
     private let ingest: IngestService
     private let maintenance: Maintenance
     private let dependencies: APIDependencies
@@ -55,11 +58,11 @@ package final class Aggregator: Sendable {
         let directory = AgentDirectory()
         try directory.reload(from: access)
 
-        let certificates = try BrokerCertificates(directory: "\(root)/tls", hosts: configuration.publicHosts)
+        let certificates = try BrokerCertificates(directory: "\(root)/tls", hosts: configuration.certifiedHosts)
         let files = try BrokerFiles(
             BrokerConfiguration(
                 directory: "\(root)/broker", address: configuration.brokerHost, port: configuration.brokerPort,
-                hosts: configuration.publicHosts))
+                hosts: configuration.certifiedHosts))
         try files.writeConfiguration(certificates)
         try files.write(access.brokerCredentials())
         let report: @Sendable (String) -> Void = { logger.warning("\($0)") }
@@ -74,15 +77,20 @@ package final class Aggregator: Sendable {
         self.child = child
 
         let authority = try certificates.authority()
+        let httpKeyHash = configuration.isHTTPTLS ? try certificates.serverKeyHash() : nil
+        self.httpKeyHash = httpKeyHash
+        let office = OfficeCell()
+        let writeCredentials: @Sendable () throws -> Void = {
+            if try files.write(access.brokerCredentials()) { child.reload() }
+        }
         let enrolment = EnrolmentService(
             store: access, keys: keys, directory: directory,
             broker: EnrolmentService.Broker(
-                host: configuration.publicHosts.first ?? "localhost", port: configuration.brokerPort, isTLS: true,
-                certificateAuthority: authority),
-            tlsKeyHash: configuration.isHTTPTLS ? try certificates.serverKeyHash() : nil, time: time,
-            credentialsChanged: {
-                if try files.write(access.brokerCredentials()) { child.reload() }
-            })
+                host: configuration.brokerAddress?.host,
+                port: configuration.brokerAddress?.port ?? configuration.brokerPort, isTLS: true,
+                certificateAuthority: authority, certifiedHosts: configuration.certifiedHosts),
+            tlsKeyHash: httpKeyHash, time: time,
+            credentialsChanged: writeCredentials, joined: { try office.manifests?.join($0, $1, $2) })
         self.enrolment = enrolment
 
         var storeConfiguration = StoreConfiguration()
@@ -99,7 +107,6 @@ package final class Aggregator: Sendable {
 
         let live = LiveFeed()
         let cell = LinkCell()
-        let office = OfficeCell()
         let ingest = IngestService(
             IngestService.Parts(
                 store: store,
@@ -110,11 +117,12 @@ package final class Aggregator: Sendable {
                 acknowledgementKey: keys.signer(.acknowledgement), live: live, metrics: metrics, time: time,
                 openers: max(1, min(configuration.parallelWorkers, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))),
                 publish: { cell.link?.publish($0, $1) ?? false }, bundleVersion: { keys.bundleVersion },
-                born: { agent, tenant in
+                born: { agent, tenant, birth in
                     do { try enrolment.noteBirth(of: agent, tenant: tenant) } catch {
                         report("birth not noted: \(error)")
                     }
-                    office.office?.announce(agent, tenant)
+                    office.commands?.renew(agent, tenant, epoch: birth.runningEpoch)
+                    office.manifests?.announce(agent, tenant)
                 },
                 configured: { agent, tenant, answer in
                     logger.info(
@@ -123,11 +131,17 @@ package final class Aggregator: Sendable {
                             "agent": "\(tenant)/\(agent)", "running": "\(answer.runningVersion)",
                             "error": "\(answer.error)",
                         ])
+                },
+                answered: { agent, tenant, result in
+                    logger.info(
+                        "command \(result.outcome.name)",
+                        metadata: ["agent": "\(tenant)/\(agent)", "command": "\(result.id)"])
+                    office.commands?.note(result, of: agent, tenant)
                 }))
         self.ingest = ingest
         let link = BrokerLink(
             options: TransportOptions(
-                host: configuration.publicHosts.first ?? "localhost", port: configuration.brokerPort,
+                host: configuration.ownBrokerHost, port: configuration.brokerPort,
                 tls: TransportOptions.TLS(certificateAuthorityPEM: authority), clientID: "stagebox-aggregator",
                 user: BrokerFiles.aggregatorUser, password: files.aggregatorPassword, cleanStart: false,
                 sessionExpirySeconds: 3600, inFlightMax: 4096),
@@ -136,24 +150,36 @@ package final class Aggregator: Sendable {
         self.link = link
         cell.set(link)
         let manifests = ManifestOffice(
-            files: ManifestFiles(dataDirectory: root), keys: keys, directory: directory, time: time,
-            publishRetained: { link.publishRetained($0, $1) },
-            desire: { version, agent, tenant in
-                do { try ingest.writer(of: tenant).setDesiredConfiguration(version, of: agent) } catch {
-                    report("\(tenant)/\(agent) is not told of manifest \(version): \(error)")
-                }
-            }, report: report)
+            files: ManifestFiles(dataDirectory: root), keys: keys, directory: directory,
+            tenants: try access.tenants().map(\.name), time: time,
+            hooks: ManifestOffice.Hooks(
+                publishRetained: { link.publishRetained($0, $1) },
+                desire: { version, agent, tenant in
+                    do { try ingest.writer(of: tenant).setDesiredConfiguration(version, of: agent) } catch {
+                        report("\(tenant)/\(agent) is not told of manifest \(version): \(error)")
+                    }
+                },
+                setGroups: { groups, agent, tenant in
+                    try access.setGroups(groups, of: agent, tenant: tenant)
+                    try writeCredentials()
+                }, report: report))
         self.manifests = manifests
-        office.set(manifests)
+        let commands = CommandOffice(
+            access: access, enrolment: enrolment, keys: keys, directory: directory, time: time,
+            publish: { link.publish($0, $1) }, report: report)
+        self.commands = commands
+        office.set(manifests, commands)
         maintenance = Maintenance(
             store: store, keys: keys, time: time, metrics: metrics,
             publishBundle: { link.publishRetained(Topics.keys, keys.signedBundle) }, report: report)
         dependencies = APIDependencies(
             sources: StoreSources(
-                store: store, directory: directory, time: time, running: { ingest.fleet(of: $0) }), access: access,
+                store: store, directory: directory, time: time, running: { ingest.fleet(of: $0) },
+                desired: { manifests.desired(of: $0, in: $1) }), access: access,
             enrolment: enrolment, live: live, tickets: TicketOffice(), pool: BlockingPool(),
             readiness: { Readiness(problems: [link.problem].compactMap { $0 }) },
-            publishManifest: { try manifests.publish($0, of: $1) })
+            publishManifest: { try manifests.publish($0, of: $1) },
+            sendCommand: { try commands.send($0, to: $1, of: $2) })
         api = APIConfiguration(
             host: configuration.httpHost, port: configuration.httpPort,
             tls: configuration.isHTTPTLS ? (certificates.certificatePath, certificates.keyPath) : nil,
@@ -171,14 +197,25 @@ package final class Aggregator: Sendable {
     }
 
     /// Serves until the process is told to end. Data stops flowing in its own order: HTTP, broker, ingest, store.
-    /// - Parameter onRunning: gets the HTTP port once it listens.
-    package func run(onRunning: @escaping @Sendable (Int) -> Void = { _ in }) async throws {
+    /// - Parameters:
+    ///   - onRunning: gets the HTTP port once it listens.
+    ///   - heartbeat: called that often as long as every tenant's writer answers.
+    package func run(
+        onRunning: @escaping @Sendable (Int) -> Void = { _ in },
+        heartbeat: (everyMilliseconds: Int64, beat: @Sendable () -> Void)? = nil
+    ) async throws {
         try child.start()
         try ingest.start()
         link.publishRetained(Topics.keys, keys.signedBundle)
         manifests.publishAll()
         link.start()
         let maintenanceThread = maintenance.start()
+        let pulse = heartbeat.map { heartbeat in
+            Pulse(everyMilliseconds: heartbeat.everyMilliseconds) { [ingest] in
+                if ingest.isAlive { heartbeat.beat() }
+            }
+        }
+        defer { pulse?.stop() }
         let server = try APIServer(
             dependencies, configuration: api, metrics: metrics, time: time, logger: logger, onRunning: onRunning)
         var failure: (any Error)?

@@ -7,9 +7,10 @@ final class LinkCell: Sendable {
     var link: BrokerLink? { held.withLock { $0 } }
 }
 
-/// Where the ingest finds the manifests, which are published over the link.
+/// Where the ingest finds the manifests and commands, which are published over the link.
 final class OfficeCell: Sendable {
-    private let held = Mutex<ManifestOffice?>(nil)
-    func set(_ office: ManifestOffice) { held.withLock { $0 = office } }
-    var office: ManifestOffice? { held.withLock { $0 } }
+    private let held = Mutex<(manifests: ManifestOffice, commands: CommandOffice)?>(nil)
+    func set(_ manifests: ManifestOffice, _ commands: CommandOffice) { held.withLock { $0 = (manifests, commands) } }
+    var manifests: ManifestOffice? { held.withLock { $0?.manifests } }
+    var commands: CommandOffice? { held.withLock { $0?.commands } }
 }

@@ -13,6 +13,8 @@ struct StoreSources: TenantSources {
     let time: any TimeSource
     /// What the tenant's writer knows this moment; nil before it runs: then what it last committed counts.
     let running: @Sendable (TenantID) -> [FleetState]?
+    /// Versions of manifests that an agent shall run.
+    let desired: @Sendable (AgentID, TenantID) -> (own: UInt64, groups: [(GroupName, UInt64)])
 
     func metrics(of tenant: TenantID) throws -> any SeriesSource { try store.tenant(tenant) }
 
@@ -50,9 +52,24 @@ struct StoreSources: TenantSources {
             summary.runningConfigurationVersion = fleet.birth?.runningConfigurationVersion ?? 0
             summary.keyBundleVersion = fleet.birth?.keyBundleVersion ?? 0
             summary.isCloneSuspected = fleet.cloneSeenAt > .distantPast
+            summary.runningEpoch = fleet.birth?.runningEpoch
+            summary.configuration = configuration(of: fleet, tenant)
             summaries[fleet.agent] = summary
         }
         return summaries.values.sorted { $0.agent < $1.agent }
+    }
+
+    /// One line for the agent's own scope, one for each of its groups, in the order of precedence: later over earlier.
+    private func configuration(of fleet: FleetState, _ tenant: TenantID) -> [ConfigurationStanding] {
+        let desired = desired(fleet.agent, tenant)
+        var lines = desired.groups.map { group, version in
+            ConfigurationStanding(group: group, desiredVersion: version, fleet.reports[.group(group)])
+        }
+        var own = ConfigurationStanding(group: nil, desiredVersion: desired.own, fleet.reports[.agent(fleet.agent)])
+        own.runningVersion = fleet.birth?.runningConfigurationVersion ?? 0
+        own.attemptedVersion = fleet.birth?.attemptedConfigurationVersion ?? 0
+        lines.append(own)
+        return lines
     }
 
     func ledger(of tenant: TenantID) throws -> [LedgerLine] { try store.tenant(tenant).ledger().map(Self.line) }

@@ -36,7 +36,11 @@ package struct BatchOpener: Sendable {
         guard payload.count <= WireLimits.batchBytesMax else {
             return rejected(.tooLarge, "\(payload.count) bytes", Array(payload.prefix(256)))
         }
-        guard let certificate = certificates.certificate(of: agent, in: tenant, at: now) else {
+        // A birth may come after the certificate has ended: it is what a new one is issued on.
+        guard
+            let certificate = certificates.certificate(of: agent, in: tenant, at: now)
+                ?? (kind == .birth ? certificates.endedCertificate(of: agent, in: tenant) : nil)
+        else {
             let claimed = try? BatchHeader(decodingPrefixOf: payload).key  // for the answer only
             return rejected(.unknownAgent, "no certificate in force", payload, claimed: claimed)
         }
@@ -46,7 +50,7 @@ package struct BatchOpener: Sendable {
                 .birth(try Birth(decoding: body))
             }
         case .result:
-            return signed(payload, .result, certificate) { (body) throws(WireError) in .result(body) }
+            return result(payload, certificate)
         case .state:
             do {
                 return .state(try ConnectionState(decoding: payload))
@@ -70,6 +74,26 @@ package struct BatchOpener: Sendable {
             return rejected(code(of: error), "\(kind): \(error)", payload)
         }
         do { return try decode(body) } catch { return rejected(.malformed, "\(kind): \(error)", payload) }
+    }
+
+    /// Sealed to one of the key ring's pairs; inside, a record that the identity signed.
+    private func result(_ payload: [UInt8], _ certificate: Certificate) -> OpenedMessage.Content {
+        let sealed: SealedResult
+        do { sealed = try SealedResult(decoding: payload) } catch {
+            return rejected(.malformed, "result: \(error)", payload)
+        }
+        let record: [UInt8]
+        do throws(KeyRing.Refusal) { record = try keys.open(sealed) } catch {
+            return rejected(error == .destroyed ? .keyDestroyed : .notAuthentic, "sealed result", payload)
+        }
+        if let envelope = try? SignedEnvelope(decoding: record), envelope.kind == .commandResult {
+            return signed(record, .commandResult, certificate) { (body) throws(WireError) in
+                .commandResult(try CommandResult(decoding: body))
+            }
+        }
+        return signed(record, .result, certificate) { (body) throws(WireError) in
+            .report(try ManifestReport(decoding: body))
+        }
     }
 
     private func batch(_ certificate: Certificate, _ payload: [UInt8], _ now: Timestamp) -> OpenedMessage.Content {

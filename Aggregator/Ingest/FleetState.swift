@@ -24,6 +24,10 @@ package struct FleetState: Hashable, Sendable {
     package var rewoundCount: UInt32
     /// Acknowledgement counters below this may have been used: a restart goes on from here.
     package var acknowledgementReserve: UInt64
+    /// The newest report of each scope of the configuration.
+    package var reports: [Manifest.Scope: ManifestReport]
+    /// The agent's own scope and its groups, left ones included for a while.
+    package static let reportsMax = 2 * GroupName.countMax
 
     package init(agent: AgentID, firstSeenAt: Timestamp) {
         self.agent = agent
@@ -40,5 +44,6 @@ package struct FleetState: Hashable, Sendable {
         cloneSeenAt = .distantPast
         rewoundCount = 0
         acknowledgementReserve = 0
+        reports = [:]
     }
 }

@@ -22,8 +22,10 @@ package struct OpenedMessage: Sendable {
         case birth(Birth)
         /// Unsigned: a hint.
         case state(ConnectionState)
-        /// A verified record of kind `result`; for control, not for ingest.
-        case result([UInt8])
+        /// How far the agent came with a manifest; verified.
+        case report(ManifestReport)
+        /// What became of a command; verified.
+        case commandResult(CommandResult)
         case rejected(Rejected)
     }
 
@@ -62,4 +64,10 @@ package struct OpenedMessage: Sendable {
 package protocol CertificateSource: Sendable {
     /// - Returns: the certificate in force; nil when the agent is unknown, expired or revoked.
     func certificate(of agent: AgentID, in tenant: TenantID, at time: Timestamp) -> Certificate?
+    /// - Returns: the newest certificate, ended or not; nil when the agent is unknown or revoked.
+    func endedCertificate(of agent: AgentID, in tenant: TenantID) -> Certificate?
+}
+
+extension CertificateSource {
+    package func endedCertificate(of agent: AgentID, in tenant: TenantID) -> Certificate? { nil }
 }

@@ -32,22 +32,36 @@ extension TenantIngest {
             receive(birth, agent, now)
         case .state(let state):
             receive(state, agent, now)
-        case .result(let body):
+        case .report(let report):
             seen(agent, now)
-            if let report = try? ManifestReport(decoding: body) { receive(report, agent) }
+            receive(report, agent)
+        case .commandResult:
+            // For the office that sent the command.
+            seen(agent, now)
         case .rejected(let rejected):
             receive(rejected, agent, now)
         }
     }
 
-    /// Between two births a report tells what the agent runs. An older one, replayed, changes nothing.
+    /// The newest report of each scope is kept. Between two births those of the agent's own scope tell what it runs.
+    /// An older one, replayed, changes nothing.
     private func receive(_ report: ManifestReport, _ agent: AgentIngest) {
-        guard let birth = agent.fleet.birth, report.at >= max(birth.time, agent.lastReportAt) else { return }
+        let known = agent.fleet.reports[report.scope]
+        guard known.map({ report.at >= $0.at }) ?? true else { return }
+        if known == nil, agent.fleet.reports.count >= FleetState.reportsMax,
+            let oldest = agent.fleet.reports.values.min(by: { $0.at < $1.at })
+        {
+            agent.fleet.reports[oldest.scope] = nil
+        }
+        agent.fleet.reports[report.scope] = report
+        agent.isFleetDirty = true
+        dirty.insert(agent.fleet.agent)
+        guard case .agent = report.scope, let birth = agent.fleet.birth,
+            report.at >= max(birth.time, agent.lastReportAt)
+        else { return }
         agent.lastReportAt = report.at
         agent.fleet.birth?.runningConfigurationVersion = report.runningVersion
         agent.fleet.birth?.attemptedConfigurationVersion = report.attemptedVersion
-        agent.isFleetDirty = true
-        dirty.insert(agent.fleet.agent)
     }
 
     private func agent(_ id: AgentID, _ now: Timestamp) -> AgentIngest? {

@@ -30,8 +30,11 @@ struct AggregatorCommand: AsyncParsableCommand {
     @Option(help: "Port of the broker (MQTT 5 over TLS 1.3).")
     var brokerPort: UInt16 = 8883
 
-    @Option(help: "A name or address that agents reach this machine by; repeat for more. The first is told to agents.")
-    var publicHost: [String] = ["localhost", "127.0.0.1"]
+    @Option(help: "A name or address that agents reach this machine by; repeat for more. The certificate is for them.")
+    var publicHost: [String] = []
+
+    @Option(help: "HOST or HOST:PORT of the broker as told to agents; else the host they enrol by, and --broker-port.")
+    var brokerAddress: String?
 
     @Option(help: "A tenant to make if it is missing; repeat for more.")
     var tenant: [String] = []
@@ -46,6 +49,9 @@ struct AggregatorCommand: AsyncParsableCommand {
         guard (0...65_535).contains(httpPort) else { throw ValidationError("--http-port \(httpPort) is not a port") }
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("--log-level \"\(logLevel)\": use debug, info, warning or error")
+        }
+        if let brokerAddress, BrokerAddress(brokerAddress) == nil {
+            throw ValidationError("--broker-address \"\(brokerAddress)\": use HOST or HOST:PORT")
         }
         _ = try retentionDays()
     }
@@ -69,7 +75,8 @@ struct AggregatorCommand: AsyncParsableCommand {
         let logger = makeLogger()
         var configuration = AggregatorConfiguration(
             dataDirectory: dataDir, httpHost: httpHost, httpPort: httpPort, webRoot: webRoot == "none" ? nil : webRoot,
-            brokerHost: brokerHost, brokerPort: brokerPort, publicHosts: publicHost, tenants: tenant)
+            brokerHost: brokerHost, brokerPort: brokerPort, publicHosts: publicHost,
+            brokerAddress: brokerAddress.flatMap { BrokerAddress($0) }, tenants: tenant)
         configuration.metricsRetentionDays = try retentionDays()
         if let text = ProcessInfo.processInfo.environment["PARALLEL_WORKERS"] {
             guard let workers = Int(text), (1...64).contains(workers) else {
@@ -78,9 +85,18 @@ struct AggregatorCommand: AsyncParsableCommand {
             configuration.parallelWorkers = workers
         }
         let aggregator = try Aggregator.make(configuration: configuration, logger: logger)
-        try await aggregator.run { port in
-            logger.info("listening", metadata: ["http.port": "\(port)"])
-            ServiceManager.ready()
-        }
+        let watchdog = ServiceManager.watchdogMilliseconds
+        try await aggregator.run(
+            onRunning: { port in
+                var metadata: Logger.Metadata = ["http.port": "\(port)"]
+                if let hash = aggregator.httpKeyHash { metadata["http.key.sha256"] = "\(hash)" }
+                logger.info("listening", metadata: metadata)
+                ServiceManager.notify("READY=1")
+            },
+            heartbeat: watchdog.map { watchdog in
+                // Two beats within the time that systemd waits for one.
+                (everyMilliseconds: max(1, watchdog / 2), beat: { ServiceManager.notify("WATCHDOG=1") })
+            })
+        ServiceManager.notify("STOPPING=1")
     }
 }

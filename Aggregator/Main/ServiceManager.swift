@@ -1,9 +1,19 @@
 import Foundation
 import Glibc
 
-/// Tells systemd that the service is up (sd_notify(3)): a datagram to `$NOTIFY_SOCKET`, nothing without it.
+/// What systemd is told (sd_notify(3)): datagrams to `$NOTIFY_SOCKET`, nothing without it.
 enum ServiceManager {
-    static func ready() {
+    /// How long systemd waits for a sign of life; nil: it does not wait. See sd_watchdog_enabled(3).
+    static var watchdogMilliseconds: Int64? {
+        let environment = ProcessInfo.processInfo.environment
+        if let pid = environment["WATCHDOG_PID"], pid != "\(getpid())" { return nil }
+        guard let microseconds = environment["WATCHDOG_USEC"].flatMap({ Int64($0) }), microseconds >= 1000 else {
+            return nil
+        }
+        return microseconds / 1000
+    }
+
+    static func notify(_ state: String) {
         guard let path = ProcessInfo.processInfo.environment["NOTIFY_SOCKET"] else { return }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -14,7 +24,7 @@ enum ServiceManager {
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
-        let message = Array("READY=1".utf8)
+        let message = Array(state.utf8)
         let length = socklen_t(MemoryLayout<sa_family_t>.size + name.count)
         withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {

@@ -69,6 +69,15 @@ public struct AgentKeys {
         return (made, true)
     }
 
+    /// Seals a signed record for `up/result` to the recipient in use, or to the last one known.
+    /// - Throws: ``SealingError/invalidKey`` when the bundle names no usable recipient.
+    public func seal(_ record: [UInt8], now: Timestamp) throws(SealingError) -> [UInt8] {
+        guard let recipient = recipients(at: now).recipients.last else { throw .invalidKey }
+        return SealedResult(
+            recipient: recipient.id, sealed: try SealedBox.seal(record, to: recipient.publicKey)
+        ).encoded()
+    }
+
     private func make(now: Timestamp, clock: ClockReading) throws(SealingError) -> Current {
         let (recipients, isStale) = recipients(at: now)
         guard let destroyAfter = recipients.map(\.destroyAfter).max() else { throw .invalidKey }

@@ -90,6 +90,11 @@ public struct FleetTrust: Sendable {
         return manifest
     }
 
+    public func command(_ bytes: [UInt8], tenant: TenantID, agent: AgentID) throws(SealingError) -> Command {
+        try SignedRecord.open(
+            bytes, as: Command.self, .command, tenant: tenant, agent: agent, keys: roleList?[.command] ?? [])
+    }
+
     // MARK: - Keeping it
 
     /// Version byte, root hash, prefixed role list, prefixed bundle.

@@ -66,6 +66,12 @@ public final class KeyRing: Sendable {
         throw .notAuthentic
     }
 
+    /// Opens what was sealed to one of the pairs.
+    public func open(_ result: SealedResult) throws(Refusal) -> [UInt8] {
+        guard let pair = state.withLock({ $0.pairs[result.recipient]?.pair }) else { throw .destroyed }
+        do { return try pair.open(result.sealed) } catch { throw .notAuthentic }
+    }
+
     private func keep(_ key: DataKey, _ name: Name, recipient: ID128) -> DataKey {
         state.withLock { state in
             // Destroyed while the box was being opened: use it for this batch, keep nothing.

@@ -71,3 +71,21 @@ public struct GroupName: Name {
     public let rawValue: String
     public init(unchecked rawValue: String) { self.rawValue = rawValue }
 }
+
+extension GroupName {
+    /// Of one agent, at most.
+    public static let countMax = 8
+
+    /// Reads a list such as `edge, canary`, in its order.
+    /// - Returns: nil for a name outside the grammar, one that stands twice, or more than ``countMax``.
+    public static func list(_ text: String) -> [GroupName]? {
+        var names: [GroupName] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            var part = part.drop { $0 == " " }
+            while part.last == " " { part.removeLast() }
+            guard let name = GroupName(rawValue: String(part)), !names.contains(name) else { return nil }
+            names.append(name)
+        }
+        return names.count <= countMax ? names : nil
+    }
+}

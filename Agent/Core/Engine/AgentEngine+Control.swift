@@ -13,7 +13,7 @@ extension AgentEngine {
 
     /// What a manifest may change while this release runs; the rest is refused with its line.
     static let remoteKeys: Set<String> = [
-        "flush-interval", "collection-interval", "broker.host", "broker.port",
+        "flush-interval", "collection-interval", "broker.host", "broker.port", AgentSettings.groupsKey,
     ]
 
     /// - Returns: a fresh state and why, if the one kept cannot be read.
@@ -27,12 +27,14 @@ extension AgentEngine {
     }
 
     /// A manifest as it came from the broker.
-    /// - Throws: ``SealingError`` when it is not for this agent or nobody entitled signed it.
-    func configure(_ payload: [UInt8]) throws {
-        let record = try boxKey.open(payload)
-        let manifest = try trust.manifest(record, tenant: topics.tenant, agent: topics.agent)
+    /// - Parameter group: on whose topic it came; nil: on the agent's own.
+    /// - Throws: ``SealingError`` when it is not for this agent or group, or nobody entitled signed it.
+    func configure(_ payload: [UInt8], group: GroupName? = nil) throws {
+        let record = group == nil ? try boxKey.open(payload) : payload
+        let manifest = try trust.manifest(record, tenant: topics.tenant, agent: group == nil ? topics.agent : nil)
+        if let group, manifest.scope != .group(group) { throw SealingError.notAuthentic }
         let hash = Hash.blake2b256(record)
-        tell(.configurationReceived(version: manifest.version))
+        if group == nil { tell(.configurationReceived(version: manifest.version)) }
         tellControl(.verified(VerifiedManifest(manifest, hash: hash)))
     }
 
@@ -62,6 +64,9 @@ extension AgentEngine {
         } catch {
             parts.report(.control("the node's settings are as before: \(error)"))
         }
+        control.timing = ControlStateMachine.Timing(
+            linkMilliseconds: configuration.settings.manifestLinkMilliseconds,
+            bakeMilliseconds: configuration.settings.manifestBakeMilliseconds)
     }
 
     private func runWithCurrentSettings() {
@@ -130,6 +135,9 @@ extension AgentEngine {
                     return "\(manifest.name):\(document.entries[key]?.line ?? 0): \(key): cannot be changed by a "
                         + "manifest in this release; set it in the node's own file"
                 }
+                if manifest.scope != .agent, document.entries[AgentSettings.groupsKey] != nil {
+                    return "\(document.error(AgentSettings.groupsKey, "belongs into the agent's own manifest"))"
+                }
             }
             _ = try layered(manifests)
             return nil
@@ -145,6 +153,8 @@ extension AgentEngine {
         do { wanted = try layered(manifests) } catch { return "\(error)" }
         if let problem = parts.control.apply(wanted) { return problem }
         settings = wanted
+        // Their topics are subscribed to with the next connection.
+        topics = AgentTopics(tenant: topics.tenant, agent: topics.agent, groups: wanted.groups)
         configuration.flushMilliseconds = wanted.flushIntervalMilliseconds
         nextFlush = min(nextFlush, now + flushMilliseconds)
         return nil
@@ -152,11 +162,19 @@ extension AgentEngine {
 
     private func publish(_ report: ManifestReport) {
         let detail = report.error.isEmpty ? "" : ": \(report.error)"
-        parts.report(.control("manifest \(report.attemptedVersion) \(report.step)\(detail)"))
+        let scope = if case .group(let group) = report.scope { "group \(group)'s manifest" } else { "manifest" }
+        parts.report(.control("\(scope) \(report.attemptedVersion) \(report.step)\(detail)"))
         metrics.add("stagebox_agent_manifest_steps_total", 1, "step", "\(report.step)")
-        let payload = SignedRecord.sign(
-            .result, tenant: topics.tenant, agent: topics.agent, record: report, with: signingKey)
-        tell(.resultReady(results.add(payload)))
+        send(
+            result: SignedRecord.sign(
+                .result, tenant: topics.tenant, agent: topics.agent, record: report, with: signingKey))
+    }
+
+    /// - Parameter result: a signed record; only the aggregator can read it on its way.
+    func send(result: [UInt8]) {
+        do { tell(.resultReady(results.add(try sealer.keys.seal(result, now: time.now)))) } catch {
+            parts.report(.control("a result could not be sealed: \(error)"))
+        }
     }
 
     /// While a manifest bakes, what the agent itself uses must stay within its budget.

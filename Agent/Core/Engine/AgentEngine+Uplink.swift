@@ -55,13 +55,13 @@ extension AgentEngine {
                 }
                 tell(.bundleHeld(version: trust.bundleVersion))
             case .configuration: try configure(payload)
-            case .groupConfiguration, .command:
-                metrics.add("stagebox_agent_messages_refused_total", 1, "reason", "unsupported")
+            case .groupConfiguration(let group): try configure(payload, group: group)
+            case .command: try command(payload)
             case nil: metrics.add("stagebox_agent_messages_refused_total", 1, "reason", "topic")
             }
         } catch {
             metrics.add("stagebox_agent_messages_refused_total", 1, "reason", "not-authentic")
-            if topic == topics.configuration { tellControl(.unverified(reason: "\(error)")) }
+            if topic.hasSuffix("/down/config") { tellControl(.unverified(reason: "\(error)")) }
             parts.report(.acknowledgementRefused("\(topic): \(error)"))
         }
     }

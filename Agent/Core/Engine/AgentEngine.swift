@@ -55,7 +55,7 @@ package final class AgentEngine {
     let buffer: Buffer
     let time: any TimeSource
     let metrics: OwnMetrics
-    let topics: AgentTopics
+    var topics: AgentTopics
     let signingKey: SigningKey
     let boxKey: BoxKeyPair
     var identity: AgentIdentity
@@ -68,6 +68,7 @@ package final class AgentEngine {
     var settings: AgentSettings
     var guardLimits = GuardLimits()
     var results = ResultOutbox()
+    var commands: CommandLog
     var ownUse = OwnUseWatch()
     var accumulator = SampleAccumulator()
     var tables = SeriesTableSet(encode: { try SeriesTable.encode($0) }, hash: { Hash.blake2b256($0) })
@@ -106,7 +107,9 @@ package final class AgentEngine {
         timeFloor = try Self.timeFloor(parts.identity, bundle, parts.buffer)
         settings = parts.configuration.settings
         let (kept, problem) = Self.keptControlState(in: parts.buffer)
-        control = ControlStateMachine(state: kept, agentVersion: parts.version)
+        control = ControlStateMachine(
+            agent: parts.identity.agent, state: kept, agentVersion: parts.version)
+        commands = CommandLog(in: parts.buffer)
         topics = AgentTopics(tenant: parts.identity.tenant, agent: parts.identity.agent)
         let keys = AgentKeys(
             tenant: parts.identity.tenant, agent: parts.identity.agent, epoch: parts.buffer.runningEpoch,

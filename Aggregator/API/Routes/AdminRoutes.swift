@@ -74,14 +74,21 @@ private func enrolmentTokenRoutes(_ dependencies: APIDependencies) -> [Route] {
         },
         Route(
             .post, "/api/v1/admin/enrolments", .admin,
-            "a token that enrols agents: {\"agent\",\"region\",\"site\",\"job\",\"expires_in_seconds\",\"uses\"}"
+            "a token that enrols agents: {\"agent\",\"region\",\"site\",\"job\",\"groups\",\"expires_in_seconds\",…}"
         ) { request in
             let tenant = try await request.tenant(access, pool)
-            let body = try await request.fields(["agent", "region", "site", "job", "expires_in_seconds", "uses"])
+            let body = try await request.fields([
+                "agent", "region", "site", "job", "groups", "expires_in_seconds", "uses",
+            ])
+            let names = try body.text("groups") ?? ""
+            guard let groups = names.isEmpty ? [] : GroupName.list(names) else {
+                throw Problem(
+                    .invalidRequest, "groups: up to \(GroupName.countMax) different names, like \"edge, canary\"")
+            }
             let lifetime = try body.seconds("expires_in_seconds") ?? 3600
             let offer = EnrolmentOffer(
                 tenant: tenant, agent: try body.name(AgentID.self, "agent"), region: try body.text("region") ?? "",
-                site: try body.text("site") ?? "", job: try body.text("job") ?? "",
+                site: try body.text("site") ?? "", job: try body.text("job") ?? "", groups: groups,
                 expiresAt: request.now.advanced(byMilliseconds: lifetime * 1000),
                 usesMax: try body.integer("uses") ?? 1)
             let enrolment = dependencies.enrolment
@@ -121,6 +128,24 @@ private func agentRoutes(_ dependencies: APIDependencies) -> [Route] {
             let version = try await pool.run { try publish(record, tenant) }
             return .json(.object([("version", .count(version))]), status: .accepted)
         },
+        Route(
+            .post, "/api/v1/admin/agents/{agent}/commands", .admin, "sends a signed command (the record's bytes)"
+        ) { request in
+            let tenant = try await request.tenant(access, pool)
+            guard let agent = AgentID(rawValue: try request.context.parameters.require("agent")) else {
+                throw Problem(.notFound, "there is no such agent")
+            }
+            let record = try await request.body(upTo: WireLimits.recordBytesMax + SignedEnvelope.overheadBytes)
+            let send = dependencies.sendCommand
+            let id = try await pool.run { try send(record, agent, tenant) }
+            return .json(.object([("id", .string(id.description))]), status: .accepted)
+        },
+        Route(.get, "/api/v1/admin/commands", .admin, "commands and their results, newest first; ?agent=") { request in
+            let tenant = try await request.tenant(access, pool)
+            let agent = try request.query.name(AgentID.self, "agent")
+            let entries = try await pool.run { try access.commands(of: tenant, agent: agent) }
+            return .json(.object([("commands", .array(entries.map(\.json)))]))
+        },
     ]
 }
 
@@ -134,12 +159,23 @@ extension TokenRecord {
     }
 }
 
+extension CommandEntry {
+    fileprivate var json: JSON {
+        .object([
+            ("id", .string(id.description)), ("agent", .string(agent.rawValue)), ("verb", .string(verb)),
+            ("sent", .time(sentAt)), ("not_after", .time(notAfter)), ("outcome", .text(result?.outcome.name)),
+            ("text", .string(result?.text ?? "")), ("answered", .time(result?.at)),
+        ])
+    }
+}
+
 extension EnrolmentRecord {
     fileprivate var json: JSON {
         .object([
             ("id", .string(id.description)), ("agent", .text(offer.agent?.rawValue)),
             ("region", .string(offer.region)), ("site", .string(offer.site)), ("job", .string(offer.job)),
-            ("created", .time(createdAt)), ("expires", .time(offer.expiresAt)), ("uses", .integer(uses)),
+            ("groups", .array(offer.groups.map { .string($0.rawValue) })), ("created", .time(createdAt)),
+            ("expires", .time(offer.expiresAt)), ("uses", .integer(uses)),
             ("uses_max", .integer(offer.usesMax)), ("revoked", .time(revokedAt)),
         ])
     }

@@ -16,10 +16,19 @@ func enrolmentRoutes(_ dependencies: APIDependencies, perSecond: Double, time: a
                 throw Problem(.tooManyRequests, "too many enrolment requests from this address", retryAfterSeconds: 10)
             }
             let body = try await request.body(upTo: enrolmentBytesMax)
-            let answer = try await pool.run { try enrolment.handle(body) }
+            let host = request.request.head.authority.map { hostName(ofAuthority: $0) }
+            let answer = try await pool.run { try enrolment.handle(body, reachedAs: host) }
             return Response(
                 status: .ok, headers: [.contentType: "application/octet-stream"],
                 body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer)))
         }
     ]
+}
+
+/// The host in `host`, `host:port` or `[address]:port`.
+func hostName(ofAuthority authority: String) -> String {
+    if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
+        return String(authority[authority.index(after: authority.startIndex)..<end])
+    }
+    return String(authority.prefix { $0 != ":" })
 }

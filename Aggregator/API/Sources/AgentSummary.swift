@@ -33,6 +33,9 @@ package struct AgentSummary: Hashable, Sendable {
     /// Two running epochs have proved themselves alive together.
     package var isCloneSuspected = false
     package var certificateEndsAt: Timestamp?
+    package var runningEpoch: EpochID?
+    /// Later ones override earlier ones.
+    package var configuration: [ConfigurationStanding] = []
 
     package init(agent: AgentID, state: State) {
         self.agent = agent
@@ -57,7 +60,8 @@ package struct AgentSummary: Hashable, Sendable {
             ("region", .string(region)), ("site", .string(site)), ("job", .string(job)),
             ("configuration_version", .count(runningConfigurationVersion)),
             ("key_bundle_version", .count(keyBundleVersion)), ("clone_suspected", .bool(isCloneSuspected)),
-            ("certificate_ends", .time(certificateEndsAt)),
+            ("certificate_ends", .time(certificateEndsAt)), ("epoch", .text(runningEpoch?.description)),
+            ("configuration", .array(configuration.map(\.json))),
         ])
     }
 }

@@ -36,11 +36,15 @@ package struct APIDependencies: Sendable {
     /// Verifies a signed manifest and publishes it; returns its version.
     /// - Throws: ``AccessError`` with `invalid`, `refused` or `notFound` for what the sender can mend.
     package var publishManifest: @Sendable (_ record: [UInt8], _ tenant: TenantID) throws -> UInt64
+    /// Verifies a signed command and sends it; returns its id.
+    /// - Throws: as ``publishManifest``.
+    package var sendCommand: @Sendable (_ record: [UInt8], _ agent: AgentID, _ tenant: TenantID) throws -> ID128
 
     package init(
         sources: any TenantSources, access: AccessStore, enrolment: EnrolmentService, live: LiveFeed,
         tickets: TicketOffice, pool: BlockingPool, readiness: @escaping @Sendable () -> Readiness,
-        publishManifest: @escaping @Sendable (_ record: [UInt8], _ tenant: TenantID) throws -> UInt64
+        publishManifest: @escaping @Sendable (_ record: [UInt8], _ tenant: TenantID) throws -> UInt64,
+        sendCommand: @escaping @Sendable (_ record: [UInt8], _ agent: AgentID, _ tenant: TenantID) throws -> ID128
     ) {
         self.sources = sources
         self.access = access
@@ -50,5 +54,6 @@ package struct APIDependencies: Sendable {
         self.pool = pool
         self.readiness = readiness
         self.publishManifest = publishManifest
+        self.sendCommand = sendCommand
     }
 }

@@ -26,9 +26,11 @@ final class IngestService: Sendable {
         /// To the broker; false while there is no connection.
         var publish: @Sendable (_ topic: String, _ payload: [UInt8]) -> Bool
         var bundleVersion: @Sendable () -> UInt64
-        var born: @Sendable (AgentID, TenantID) -> Void
+        var born: @Sendable (AgentID, TenantID, Birth) -> Void
         /// How far an agent came with a manifest.
         var configured: @Sendable (AgentID, TenantID, ManifestReport) -> Void
+        /// What became of a command.
+        var answered: @Sendable (AgentID, TenantID, CommandResult) -> Void
     }
 
     static let queueItemsPerTenant = 16_384
@@ -86,6 +88,12 @@ final class IngestService: Sendable {
             writers[tenant] = writer
             return writer
         }
+    }
+
+    /// Whether every writer answers in time. Waits up to ten seconds for each that does not.
+    var isAlive: Bool {
+        let all = writers.withLock { Array($0.values) }
+        return all.allSatisfy { $0.look { _ in true } ?? false }
     }
 
     /// The tenant's agents as its writer knows them now; nil when it has none yet or is ending.

@@ -105,22 +105,25 @@ final class TenantWriter: Sendable {
     private func take(_ input: Input, _ ingest: TenantIngest) {
         switch input {
         case .message(let message):
-            if case .birth = message.content { parts.born(message.agent, tenant) }
+            if case .birth(let birth) = message.content { parts.born(message.agent, tenant, birth) }
             ingest.receive(message, now: parts.time.now)
-            if case .result(let body) = message.content { note(body, of: message.agent) }
+            note(message)
         case .desiredConfiguration(let version, let agent):
             ingest.setDesiredConfiguration(version, of: agent, now: parts.time.now)
         case .look(let body): body(ingest)
         }
     }
 
-    private func note(_ body: [UInt8], of agent: AgentID) {
-        guard let report = try? ManifestReport(decoding: body) else {
-            parts.metrics.add("stagebox_ingest_results_total", 1, "step", "malformed")
-            return
+    private func note(_ message: OpenedMessage) {
+        switch message.content {
+        case .report(let report):
+            parts.metrics.add("stagebox_ingest_results_total", 1, "step", "\(report.step)")
+            parts.configured(message.agent, tenant, report)
+        case .commandResult(let result):
+            parts.metrics.add("stagebox_ingest_command_results_total", 1, "outcome", result.outcome.name)
+            parts.answered(message.agent, tenant, result)
+        default: break
         }
-        parts.metrics.add("stagebox_ingest_results_total", 1, "step", "\(report.step)")
-        parts.configured(agent, tenant, report)
     }
 
     private func commit(_ ingest: TenantIngest, _ live: inout LiveBlocks) {

@@ -9,7 +9,7 @@ import WireFormat
 ///            reported (0 or 1, then oldest, next, produced, dropped, pending)
 ///     fleet: version u8 · firstSeen · lastSeen · online u8 · onlineChanged · birthReceived · skew (zigzag) ·
 ///            synchronized u8 · epochDay (zigzag) · epochsOfDay · cloneSeen (zigzag) · rewound · reserve ·
-///            birth (0 or 1, then its fields; lanes stand in dedup)
+///            birth (0 or 1, then its fields; lanes stand in dedup) · reports (count, each length, bytes) or nothing
 enum StateCodec {
     static let version: UInt8 = 1
 
@@ -85,6 +85,8 @@ enum StateCodec {
         writer.write(varint: state.acknowledgementReserve)
         writer.write(UInt8(state.birth == nil ? 0 : 1))
         if let birth = state.birth { write(birth, to: &writer) }
+        writer.write(varint: UInt64(state.reports.count))
+        for report in state.reports.values.sorted(by: { $0.at < $1.at }) { writer.write(prefixed: report.encoded()) }
         return writer.bytes
     }
 
@@ -105,6 +107,11 @@ enum StateCodec {
             state.rewoundCount = UInt32(truncatingIfNeeded: try reader.readVarint("rewound"))
             state.acknowledgementReserve = try reader.readVarint("reserve")
             if try reader.readByte("birth") == 1 { state.birth = try readBirth(&reader) }
+            guard reader.remaining > 0 else { return state }
+            for _ in 0..<(try reader.readCount("reports", max: FleetState.reportsMax)) {
+                let report = try ManifestReport(decoding: [UInt8](try reader.readPrefixed("report", max: 4096)))
+                state.reports[report.scope] = report
+            }
             return state
         }
     }

@@ -5,6 +5,16 @@ public import Telemetry
 /// One TLS 1.3 connection to a server known by the SHA-256 of its public key (SubjectPublicKeyInfo), or a
 /// plain one to loopback: what enrolment speaks before it knows any certificate authority. Blocking.
 public final class PinnedConnection {
+    /// How the server's key is judged.
+    public enum Trust: Sendable, Hashable {
+        /// It has this SHA-256.
+        case key(ID256)
+        /// An authority in this PEM file vouches for it and the host's name.
+        case authority(path: String)
+        /// Whatever it is: to show somebody its hash. Send nothing secret.
+        case unverified
+    }
+
     public enum Failure: Error, Equatable, CustomStringConvertible {
         case cannotConnect(String, code: Int32)
         case handshake(String)
@@ -18,7 +28,7 @@ public final class PinnedConnection {
                 "cannot connect to \(target): \(String(cString: strerror(code))); is the aggregator running there?"
             case .handshake(let reason): "the TLS 1.3 handshake failed: \(reason)"
             case .wrongKey(let found):
-                "the server's key is not the one that the token names (found \(found)): nothing was sent; ask for a new token"
+                "the server's key is not the one expected (found \(found)): nothing was sent; ask for a new token, or sign in again"
             case .io(let reason): "the connection broke: \(reason)"
             case .tooLarge(let bytes): "the answer is larger than \(bytes) bytes"
             }
@@ -28,13 +38,22 @@ public final class PinnedConnection {
     private let socket: Int32
     private var context: OpaquePointer?
     private var session: OpaquePointer?
+    /// SHA-256 of the server's public key; nil on plain TCP.
+    public private(set) var serverKeyHash: ID256?
 
     /// - Parameters:
-    ///   - keyHash: nil speaks plain TCP.
+    ///   - trust: nil speaks plain TCP.
     ///   - timeoutSeconds: for connecting and for each read and write.
-    public init(host: String, port: UInt16, keyHash: ID256?, timeoutSeconds: Int = 20) throws(Failure) {
+    public init(host: String, port: UInt16, trust: Trust?, timeoutSeconds: Int = 20) throws(Failure) {
         socket = try Self.open(host, port, timeoutSeconds)
-        if let keyHash { try handshake(host, keyHash) }
+        if let trust { try handshake(host, trust) }
+    }
+
+    /// - Parameter keyHash: nil speaks plain TCP.
+    public convenience init(
+        host: String, port: UInt16, keyHash: ID256?, timeoutSeconds: Int = 20
+    ) throws(Failure) {
+        try self.init(host: host, port: port, trust: keyHash.map { .key($0) }, timeoutSeconds: timeoutSeconds)
     }
 
     deinit {
@@ -68,12 +87,22 @@ public final class PinnedConnection {
         throw .cannotConnect("\(host):\(port)", code: code)
     }
 
-    private func handshake(_ host: String, _ keyHash: ID256) throws(Failure) {
+    private func handshake(_ host: String, _ trust: Trust) throws(Failure) {
         context = SSL_CTX_new(TLS_client_method())
         stagebox_ssl_ctx_require_tls13(context)
-        // The key itself is checked below; the chain says nothing before enrolment.
-        SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nil)
+        if case .authority(let path) = trust {
+            guard SSL_CTX_load_verify_locations(context, path, nil) == 1 else {
+                throw .handshake("\(path) holds no certificate authority in PEM")
+            }
+            SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
+        } else {
+            // The key itself is checked below; the chain says nothing before enrolment.
+            SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nil)
+        }
         session = SSL_new(context)
+        if case .authority = trust, X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), host) != 1 {
+            SSL_set1_host(session, host)
+        }
         stagebox_ssl_set_server_name(session, host)
         SSL_set_fd(session, socket)
         guard SSL_connect(session) == 1 else { throw .handshake(Self.lastError()) }
@@ -85,7 +114,8 @@ public final class PinnedConnection {
         defer { stagebox_openssl_free(encoded) }
         var digest = [UInt8](repeating: 0, count: 32)
         SHA256(encoded, Int(count), &digest)
-        guard CRYPTO_memcmp(digest, keyHash.bytes, 32) == 0 else {
+        serverKeyHash = ID256(bytes: digest)
+        if case .key(let expected) = trust, CRYPTO_memcmp(digest, expected.bytes, 32) != 0 {
             throw .wrongKey(found: Hexadecimal.encode(digest))
         }
     }

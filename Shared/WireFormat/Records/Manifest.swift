@@ -36,14 +36,7 @@ public struct Manifest: WireRecord, Hashable {
     }
 
     public func encodeFields(into writer: inout ByteWriter) {
-        switch scope {
-        case .agent(let agent):
-            writer.write(1 as UInt8)
-            writer.write(agent)
-        case .group(let group):
-            writer.write(2 as UInt8)
-            writer.write(group)
-        }
+        scope.encode(into: &writer)
         writer.write(varint: version)
         writer.write(previousHash)
         writer.write(notBefore)
@@ -53,11 +46,7 @@ public struct Manifest: WireRecord, Hashable {
     }
 
     public init(fieldsFrom reader: inout ByteReader) throws(WireError) {
-        switch try reader.readByte("scope") {
-        case 1: scope = .agent(try reader.readName(AgentID.self, "agent"))
-        case 2: scope = .group(try reader.readName(GroupName.self, "group"))
-        default: throw .invalid("scope")
-        }
+        scope = try Scope(from: &reader)
         version = try reader.readVarint("version")
         previousHash = try reader.readHash("previous hash")
         notBefore = try reader.readTimestamp("not before")
@@ -67,13 +56,35 @@ public struct Manifest: WireRecord, Hashable {
     }
 }
 
-/// Where an agent stands with its configuration; sent on `up/result`.
+extension Manifest.Scope {
+    func encode(into writer: inout ByteWriter) {
+        switch self {
+        case .agent(let agent):
+            writer.write(1 as UInt8)
+            writer.write(agent)
+        case .group(let group):
+            writer.write(2 as UInt8)
+            writer.write(group)
+        }
+    }
+
+    init(from reader: inout ByteReader) throws(WireError) {
+        switch try reader.readByte("scope") {
+        case 1: self = .agent(try reader.readName(AgentID.self, "agent"))
+        case 2: self = .group(try reader.readName(GroupName.self, "group"))
+        default: throw .invalid("scope")
+        }
+    }
+}
+
+/// Where an agent stands with one scope of its configuration; sent on `up/result`.
 public struct ManifestReport: WireRecord, Hashable {
     public enum Step: UInt8, Sendable, CaseIterable {
         case received = 1, verified = 2, validated = 3, applied = 4, baking = 5, committed = 6, reverted = 7
     }
     public static let errorBytesMax = 1024
 
+    public var scope: Manifest.Scope
     public var desiredVersion: UInt64
     public var attemptedVersion: UInt64
     public var runningVersion: UInt64
@@ -84,9 +95,10 @@ public struct ManifestReport: WireRecord, Hashable {
     public var at: Timestamp
 
     public init(
-        desiredVersion: UInt64, attemptedVersion: UInt64, runningVersion: UInt64, step: Step, error: String = "",
-        at: Timestamp
+        scope: Manifest.Scope, desiredVersion: UInt64, attemptedVersion: UInt64, runningVersion: UInt64, step: Step,
+        error: String = "", at: Timestamp
     ) {
+        self.scope = scope
         self.desiredVersion = desiredVersion
         self.attemptedVersion = attemptedVersion
         self.runningVersion = runningVersion
@@ -102,6 +114,7 @@ public struct ManifestReport: WireRecord, Hashable {
         writer.write(step.rawValue)
         writer.write(text: error)
         writer.write(at)
+        scope.encode(into: &writer)
     }
 
     public init(fieldsFrom reader: inout ByteReader) throws(WireError) {
@@ -111,5 +124,6 @@ public struct ManifestReport: WireRecord, Hashable {
         step = try reader.readCase(Step.self, "step")
         error = try reader.readText("error", max: Self.errorBytesMax)
         at = try reader.readTimestamp("time")
+        scope = try Manifest.Scope(from: &reader)
     }
 }

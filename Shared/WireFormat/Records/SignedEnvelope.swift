@@ -2,7 +2,7 @@
 /// signature over one kind never passes for another. Raw values are wire numbers: never reuse one.
 public enum RecordKind: UInt8, Sendable, CaseIterable {
     case roleList = 1, keyBundle = 2, certificate = 3, manifest = 4, command = 5, acknowledgement = 6
-    case birth = 7, keyRecord = 8, result = 9, enrolmentRequest = 10
+    case birth = 7, keyRecord = 8, result = 9, enrolmentRequest = 10, commandResult = 11
     public var context: String {
         switch self {
         case .roleList: "stagebox/1 role-list"
@@ -15,6 +15,7 @@ public enum RecordKind: UInt8, Sendable, CaseIterable {
         case .keyRecord: "stagebox/1 key-record"
         case .result: "stagebox/1 result"
         case .enrolmentRequest: "stagebox/1 enrolment-request"
+        case .commandResult: "stagebox/1 command-result"
         }
     }
 }

@@ -1,4 +1,6 @@
 import Control
+import RuntimeSupport
+import Telemetry
 import Testing
 
 @Suite("settings: the agent's")
@@ -18,7 +20,7 @@ struct AgentSettingsTests {
         #expect(settings.bufferBytesMax == 256 << 20)
         #expect(settings.flushIntervalMilliseconds == 10_000)
         #expect(settings.intakeRecordsMax == 10_000)
-        for key in AgentSettings.keys {
+        for key in AgentSettings.keys where key.name != AgentSettings.groupsKey {
             #expect(!key.meaning.isEmpty && !key.standard.isEmpty, "\(key.name)")
             // Each documented default is itself a valid value.
             if key.standard != "as enrolled" {
@@ -62,6 +64,8 @@ struct AgentSettingsTests {
             anomaly-threshold: 0.25
             log-level: debug
             guard-file: /g
+            manifest-link-time: 20 s
+            manifest-bake-time: 10 s
             """)
         var expected = AgentSettings()
         (expected.brokerHost, expected.brokerPort, expected.brokerTLS) = ("mqtt.example", 1883, false)
@@ -73,6 +77,7 @@ struct AgentSettingsTests {
         ]
         (expected.procRoot, expected.sysRoot, expected.intakeListen) = ("/p", "/s", "")
         (expected.intakeSocketPath, expected.intakeRecordsMax) = ("/tmp/s", 5)
+        (expected.manifestLinkMilliseconds, expected.manifestBakeMilliseconds) = (20_000, 10_000)
         (expected.intakeRequestBytesMax, expected.intakeConnectionsMax) = (65_536, 3)
         (expected.anomalyThreshold, expected.logLevel, expected.guardFilePath) = (0.25, .debug, "/g")
         #expect(settings == expected)
@@ -168,11 +173,26 @@ struct AgentSettingsTests {
         #expect(try refusal("buffer-bytes-max: 1 GiB", "buffer-bytes-max: 2 GiB")?.key == "buffer-bytes-max")
         #expect(try refusal("", "data-directory: /elsewhere")?.problem.contains("on the node only") == true)
         #expect(try refusal("", "guard-file: /elsewhere")?.line == 1)
+        #expect(try refusal("", "manifest-bake-time: 5 s")?.problem.contains("on the node only") == true)
         // What the node's own file says is not the guard's business.
         layers.manifests = []
         #expect(try refusal("flush-interval-min: 30 s") == nil)
         for bad in ["deny: nothing", "flush-interval-min: never", "remote-commands: 5", "color: red"] {
             #expect(throws: SettingsError.self) { try GuardLimits(try document(bad, "guard.yaml")) }
+        }
+    }
+
+    @Test("groups stand in a manifest only, each once, a few at most")
+    func groups() throws {
+        let named = try AgentSettings(SettingsLayers(manifests: [try document("groups: edge, canary")]))
+        #expect(named.groups.map(\.rawValue) == ["edge", "canary"])
+        #expect(throws: SettingsError.self) { try settings("groups: edge") }
+        #expect(try AgentSettings(SettingsLayers(environment: ["STAGEBOX_GROUPS": "edge"])).groups.isEmpty)
+        let many = (0..<9).map { "g\($0)" }.joined(separator: ",")
+        for bad in ["edge,,canary", "Edge", "edge, edge", many] {
+            #expect(throws: SettingsError.self) {
+                try AgentSettings(SettingsLayers(manifests: [try document("groups: \"\(bad)\"")]))
+            }
         }
     }
 }

@@ -9,6 +9,9 @@ struct ControlNode {
         case good, failsDryRun, hangsDryRun, failsToApply, crashes, hangsApplying, cutsLink, unacknowledged, overBudget
     }
 
+    static let agent = AgentID(unchecked: "edge-1")
+    static let group = ManifestScope.group(GroupName(unchecked: "caches"))
+
     var machine: ControlStateMachine
     /// What survives a power cut.
     var durable = ControlState()
@@ -21,7 +24,7 @@ struct ControlNode {
     var actionsDone = 0
     var time: Timestamp { Timestamp(milliseconds: 1_800_000_000_000 + now) }
 
-    init() { machine = ControlStateMachine(agentVersion: "1.2.0") }
+    init() { machine = ControlStateMachine(agent: Self.agent, agentVersion: "1.2.0") }
 
     static func manifest(
         _ version: UInt64, _ effect: Effect, scope: ManifestScope = .agent,
@@ -76,7 +79,7 @@ struct ControlNode {
         while true {
             starts += 1
             actionsUntilCut = nil
-            machine = ControlStateMachine(state: durable, agentVersion: "1.2.0")
+            machine = ControlStateMachine(agent: Self.agent, state: durable, agentVersion: "1.2.0")
             var actions = machine.resume(now: now, time: time)
             if let index = actions.firstIndex(where: { if case .persist = $0 { true } else { false } }),
                 case .persist(let state) = actions.remove(at: index)

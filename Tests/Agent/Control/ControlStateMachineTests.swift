@@ -111,18 +111,51 @@ struct ControlStateMachineTests {
     @Test("scopes count for themselves, the group stands before the agent, and one waits for the other")
     func scopes() {
         var node = ControlNode()
-        node.deliver(ControlNode.manifest(7, .good, scope: .agent))
-        node.deliver(ControlNode.manifest(2, .good, scope: .group))
-        node.deliver(ControlNode.manifest(3, .good, scope: .group))
-        node.deliver(ControlNode.manifest(2, .good, scope: .group))
+        let group = ControlNode.group
+        node.deliver(ControlNode.manifest(7, .good, scope: .agent) { $0.groups = [GroupName(unchecked: "caches")] })
+        node.deliver(ControlNode.manifest(2, .good, scope: group))
+        node.deliver(ControlNode.manifest(3, .good, scope: group))
+        node.deliver(ControlNode.manifest(2, .good, scope: group))
         #expect(node.running.map(\.version) == [7])
         node.live(milliseconds: 200_000)
         #expect(node.running.map(\.version) == [3, 7])
-        #expect(node.running.map(\.scope) == [.group, .agent])
+        #expect(node.running.map(\.scope) == [group, .agent])
+        #expect(node.reports.last?.scope == .group(GroupName(unchecked: "caches")))
         // A bad group manifest leaves the agent's alone.
-        node.deliver(ControlNode.manifest(4, .cutsLink, scope: .group))
+        node.deliver(ControlNode.manifest(4, .cutsLink, scope: group))
         node.live(milliseconds: 300_000)
         #expect(node.running.map(\.version) == [3, 7])
+    }
+
+    @Test("a group's manifest counts only while the agent's own says that it is in the group, in the order it says")
+    func membership() {
+        let (one, two) = (GroupName(unchecked: "one"), GroupName(unchecked: "two"))
+        var node = ControlNode()
+        node.deliver(ControlNode.manifest(1, .good, scope: .group(one)))
+        #expect(node.machine.state.attempt == nil && node.reports.isEmpty)
+        node.deliver(ControlNode.manifest(1, .good) { $0.groups = [two, one] })
+        // While the agent's own bakes its groups' manifests come, and wait.
+        node.deliver(ControlNode.manifest(5, .good, scope: .group(one)))
+        node.deliver(ControlNode.manifest(6, .good, scope: .group(two)))
+        node.live(milliseconds: 400_000)
+        #expect(node.running.map(\.scope) == [.group(two), .group(one), .agent])
+        #expect(node.running.map(\.version) == [6, 5, 1])
+        // The state survives as bytes.
+        let bytes = node.durable.encoded()
+        #expect((try? ControlState(decoding: bytes)) == node.durable)
+        // It leaves a group: what that said is gone.
+        node.deliver(ControlNode.manifest(2, .good) { $0.groups = [one] })
+        node.live(milliseconds: 200_000)
+        #expect(node.running.map(\.scope) == [.group(one), .agent])
+        node.deliver(ControlNode.manifest(7, .good, scope: .group(two)))
+        node.live(milliseconds: 200_000)
+        #expect(node.running.map(\.version) == [5, 2])
+        // A change of membership that is taken back takes the group's waiting manifest with it.
+        node.deliver(ControlNode.manifest(3, .unacknowledged) { $0.groups = [one, two] })
+        node.deliver(ControlNode.manifest(8, .good, scope: .group(two)))
+        node.live(milliseconds: 400_000)
+        #expect(node.running.map(\.version) == [5, 2])
+        #expect(node.machine.state.attempt == nil)
     }
 
     @Test("baking needs an acknowledgement on a connection made after the change")

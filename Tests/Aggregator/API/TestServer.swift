@@ -66,6 +66,12 @@ final class TestServer: Sendable {
                 }
                 box.server?.published.withLock { $0.append((tenant, record)) }
                 return 7
+            },
+            sendCommand: { record, _, _ in
+                guard let envelope = try? SignedEnvelope(decoding: record), envelope.kind == .command else {
+                    throw AccessError(.invalid, "not a signed command")
+                }
+                return try Command(decoding: envelope.body).id
             })
         box.server = self
     }

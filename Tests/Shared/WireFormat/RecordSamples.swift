@@ -77,7 +77,15 @@ enum RecordSamples {
         expiresAt: later, minimumAgentVersion: "1.0.0", body: "interval: 1s\n")
 
     static let report = ManifestReport(
-        desiredVersion: 9, attemptedVersion: 8, runningVersion: 7, step: .reverted, error: "link lost", at: time)
+        scope: .group(GroupName(unchecked: "caches")), desiredVersion: 9, attemptedVersion: 8, runningVersion: 7,
+        step: .reverted, error: "link lost", at: time)
+
+    static let command = Command(
+        id: other, runningEpoch: epoch, notAfter: later, verb: "flush", argument: "now")
+
+    static let commandResult = CommandResult(id: other, outcome: .refused, text: "not on this node", at: time)
+
+    static let sealedResult = SealedResult(recipient: other, sealed: [9, 8, 7])
 
     static let token = EnrolmentToken(
         id: epoch, secret: [UInt8](1...16), rootHash: hash(50), tlsKeyHash: hash(51), brokerHost: "mqtt.example.org",
@@ -116,6 +124,8 @@ enum RecordSamples {
         Case("state", ConnectionState(isOnline: true, sessionCounter: 12)), Case("loss", loss),
         Case("role-list", roleList), Case("key-bundle", keyBundle), Case("certificate", certificate),
         Case("key-record", keyRecord), Case("manifest", manifest), Case("manifest-report", report),
+        Case("command", command),
+        Case("command-result", commandResult), Case("sealed-result", sealedResult),
         Case("enrolment-token", token), Case("enrolment-request", request), Case("enrolment-response", response),
     ]
 }

@@ -29,6 +29,24 @@ enum Answers {
         var isComplete: Bool { lanes.allSatisfy { $0.rejected.isEmpty && $0.dropped.isEmpty } }
     }
 
+    struct Fleet: Decodable {
+        struct Agent: Decodable {
+            let agent: String
+            let state: String
+            let configuration: [Standing]
+        }
+        let agents: [Agent]
+    }
+    /// One scope of an agent's configuration.
+    struct Standing: Decodable {
+        let group: String?
+        let desired: Int
+        let attempted: Int
+        let running: Int
+        let step: String?
+        let error: String
+    }
+
     static func decode<Value: Decodable>(_ type: Value.Type, _ answer: HTTPExchange.Answer) throws -> Value {
         try JSONDecoder().decode(type, from: Data(answer.body))
     }
@@ -43,6 +61,24 @@ struct ExportedSeries: Decodable {
 extension SmokeTree {
     func ledger() throws -> Answers.Ledger {
         try Answers.decode(Answers.Ledger.self, api("GET", "/api/v1/ledger"))
+    }
+
+    /// Where the agent stands with its own manifest, or with a group's.
+    func standing(group: String? = nil) throws -> Answers.Standing? {
+        let fleet = try Answers.decode(Answers.Fleet.self, api("GET", "/api/v1/agents"))
+        return fleet.agents.first?.configuration.first { $0.group == group }
+    }
+
+    func waitForStanding(
+        group: String? = nil, step: String, attempted: Int, seconds: Double
+    ) throws -> Answers.Standing {
+        var found: Answers.Standing?
+        try wait("manifest \(attempted) \(step)", seconds: seconds) {
+            found = try standing(group: group)
+            return found?.step == step && found?.attempted == attempted
+        }
+        guard let found else { throw Failure(description: "no standing") }
+        return found
     }
 
     /// Ids of all exported events, in the export's order.

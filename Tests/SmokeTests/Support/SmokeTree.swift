@@ -1,5 +1,6 @@
 import Glibc
 import MQTT
+import Telemetry
 import TestSupport
 
 /// Aggregator with its broker child, and one enrolled agent: real processes on loopback in a folder of their own.
@@ -18,7 +19,10 @@ final class SmokeTree {
     private(set) var aggregator: ProcessUnderTest?
     private(set) var agent: ProcessUnderTest?
     private var adminToken = ""
-    private let agentOptions: [String]
+    /// Added to the agent's flags at each start.
+    var agentOptions: [String]
+    /// Groups that the agent is enrolled into.
+    var groups = ""
 
     /// Nothing is started yet.
     init(_ label: String, agentOptions: [String] = []) throws {
@@ -39,7 +43,8 @@ final class SmokeTree {
             ["token", "create", "--role", "admin", "--tenant", Self.tenant, "--data-dir", folder.file("aggregator")])
         let made = try api(
             "POST", "/api/v1/admin/enrolments",
-            body: "{\"agent\":\"\(Self.agentName)\",\"region\":\"local\",\"site\":\"smoke\",\"job\":\"stagebox\"}")
+            body: "{\"agent\":\"\(Self.agentName)\",\"region\":\"local\",\"site\":\"smoke\",\"job\":\"stagebox\","
+                + "\"groups\":\"\(groups)\"}")
         let enrolment = try Answers.decode(Answers.Token.self, made).token
         _ = try output("stagebox-agent", ["enrol", "http://127.0.0.1:\(httpPort)", enrolment] + agentFlags)
         try startAgent()
@@ -129,8 +134,40 @@ final class SmokeTree {
         return answer
     }
 
+    /// Any status.
+    func post(_ path: String, _ body: [UInt8]) throws -> HTTPExchange.Answer {
+        try HTTPLoopback.send(
+            "POST", path, headers: [("Authorization", "Bearer \(adminToken)")], body: body, port: httpPort)
+    }
+
+    /// Onto the agent's own configuration topic, with the aggregator's access to the broker.
+    func publishAsAggregator(_ payload: [UInt8]) throws {
+        let file = folder.file("payload")
+        try Files.write(payload, to: file)
+        let broker = folder.file("aggregator/broker")
+        let password = try Files.read("\(broker)/aggregator.password")
+        let process = try ProcessUnderTest([
+            "/usr/bin/mosquitto_pub", "-h", "127.0.0.1", "-p", "\(brokerPort)", "-V", "5", "--cafile",
+            folder.file("aggregator/tls/ca.pem"), "--tls-version", "tlsv1.3", "-q", "1", "-u", "_aggregator", "-P",
+            Hexadecimal.encode(password), "-t", "stagebox/1/\(Self.tenant)/\(Self.agentName)/down/config", "-f", file,
+        ])
+        guard process.wait(upToSeconds: 20) == .code(0) else { throw Failure(description: "mosquitto_pub failed") }
+    }
+
     func intake(_ method: String, _ path: String, body: String = "") throws -> HTTPExchange.Answer {
         try HTTPLoopback.send(method, path, body: Array(body.utf8), port: intakePort)
+    }
+
+    /// Runs `stagebox` to its end, signed in as the administrator.
+    /// - Returns: whether it succeeded, and what it printed.
+    func stagebox(_ arguments: [String]) throws -> (isDone: Bool, text: String) {
+        let path = folder.file("output-command.txt")
+        unlink(path)
+        let process = try ProcessUnderTest(
+            [SmokePrograms.path("stagebox")] + arguments,
+            environment: ["STAGEBOX_URL": "http://127.0.0.1:\(httpPort)", "STAGEBOX_TOKEN": adminToken], output: path)
+        let exit = process.wait(upToSeconds: 60)
+        return (exit == .code(0), try Files.text(path))
     }
 
     func wait(_ what: String, seconds: Double, until condition: () throws -> Bool) throws {

@@ -13,6 +13,7 @@ import WireFormat
 final class ControlBench {
     static let tenant = TenantID(unchecked: "acme")
     static let agent = AgentID(unchecked: "edge-1")
+    static let certificateEnd = Timestamp(seconds: 3_000_000_000)
     /// Hosts at which the broker answers.
     var reachableHost = "127.0.0.1"
 
@@ -26,10 +27,17 @@ final class ControlBench {
     private var engine: AgentEngine?
     private let box: BoxKeyPair
     private let signing: SigningKey
+    private let certificates: SigningKey
+    /// Private half of the bundle's recipient: what the aggregator opens results with.
+    private let recipientPair = BoxKeyPair()
+    let commandKey = SigningKey()
     private var ticks = 0
     private var counter: UInt64 = 0
     private(set) var applied: [AgentSettings] = []
     private(set) var reports: [ManifestReport] = []
+    private(set) var results: [CommandResult] = []
+    private(set) var persisted: [AgentIdentity] = []
+    var guardLimits = GuardLimits()
     private(set) var births: [Birth] = []
     var ownUse: OwnUse?
     /// Of the aggregator.
@@ -41,17 +49,19 @@ final class ControlBench {
         directory = try TemporaryDirectory("control")
         let (root, certificates, bundles) = (SigningKey(), SigningKey(), SigningKey())
         let (signing, box) = (SigningKey(), BoxKeyPair())
+        self.certificates = certificates
         let past = Timestamp(milliseconds: 0)
         let future = Timestamp(seconds: 4_000_000_000)
         let roleList = RoleList(
             version: 1, issuedAt: past, root: root.publicKey.id,
             keys: [
                 .certificate: [certificates.publicKey.id], .bundle: [bundles.publicKey.id],
-                .manifest: [manifestKey.publicKey.id], .acknowledgement: [acknowledgementKey.publicKey.id],
+                .manifest: [manifestKey.publicKey.id], .command: [commandKey.publicKey.id],
+                .acknowledgement: [acknowledgementKey.publicKey.id],
             ]
         ).signed(with: root)
         let recipient = KeyBundle.Recipient(
-            publicKey: BoxKeyPair().publicKey, useFrom: past, useUntil: future, destroyAfter: future)
+            publicKey: recipientPair.publicKey, useFrom: past, useUntil: future, destroyAfter: future)
         let bundle = SignedRecord.sign(
             .keyBundle,
             record: KeyBundle(
@@ -59,7 +69,7 @@ final class ControlBench {
             with: bundles)
         let certificate = Certificate(
             serial: .zero, tenant: Self.tenant, agent: Self.agent, identityKey: signing.publicKey.id,
-            boxKey: box.publicKey, notBefore: past, notAfter: future)
+            boxKey: box.publicKey, notBefore: past, notAfter: Self.certificateEnd)
         identity = try AgentIdentity(
             EnrolmentResponse(
                 tenant: Self.tenant, agent: Self.agent,
@@ -94,8 +104,12 @@ final class ControlBench {
                     ClockReading(
                         isSynchronized: true, errorBoundMilliseconds: 1, bootID: .zero,
                         monotonicNanoseconds: time.monotonicNanoseconds)
-                }, metrics: OwnMetrics(), version: "0.1.0", persist: { _ in }, report: { _ in },
+                }, metrics: OwnMetrics(), version: "0.1.0",
+                persist: { [weak self] in self?.persisted.append($0) }, report: { _ in },
                 control: ControlHooks(
+                    reload: { [weak self] in
+                        self.map { ControlHooks.NodeSettings(settings: AgentSettings(), guardLimits: $0.guardLimits) }
+                    },
                     apply: { [weak self] in
                         self?.applied.append($0)
                         return nil
@@ -138,6 +152,37 @@ final class ControlBench {
         deliver()
     }
 
+    func push(_ body: String, version: UInt64, group: GroupName) {
+        let manifest = Manifest(
+            scope: .group(group), version: version, previousHash: .zero, notBefore: time.now,
+            expiresAt: time.now.advanced(byMilliseconds: 86_400_000), body: body)
+        let record = SignedRecord.sign(.manifest, tenant: Self.tenant, record: manifest, with: manifestKey)
+        let topic = Topics.groupConfiguration(Self.tenant, group)
+        engine?.handle(.transport(.message(topic: topic, payload: record, isRetained: true)))
+        deliver()
+    }
+
+    func send(_ command: Command, key: SigningKey? = nil) throws {
+        let record = SignedRecord.sign(
+            .command, tenant: Self.tenant, agent: Self.agent, record: command, with: key ?? commandKey)
+        let topic = AgentTopics(tenant: Self.tenant, agent: Self.agent).command
+        let payload = try SealedBox.seal(record, to: box.publicKey)
+        engine?.handle(.transport(.message(topic: topic, payload: payload, isRetained: false)))
+        deliver()
+    }
+
+    /// A certificate as the aggregator would issue it, for this agent's keys or another's.
+    func certificate(until end: Timestamp, isOwn: Bool = true) -> [UInt8] {
+        let certificate = Certificate(
+            serial: .zero, tenant: Self.tenant, agent: Self.agent,
+            identityKey: isOwn ? signing.publicKey.id : SigningKey().publicKey.id, boxKey: box.publicKey,
+            notBefore: Timestamp(milliseconds: 0), notAfter: end)
+        return SignedRecord.sign(
+            .certificate, tenant: Self.tenant, agent: Self.agent, record: certificate, with: certificates)
+    }
+
+    var subscriptions: Set<String> { Set(transport?.subscriptions ?? []) }
+
     private func deliver() {
         for _ in 0..<50 {
             let batch = events
@@ -161,11 +206,19 @@ final class ControlBench {
 
     private func take(_ topic: String, _ payload: [UInt8]) {
         let keys = [signing.publicKey.id]
-        if topic.hasSuffix("/result"),
-            let report = try? SignedRecord.open(
-                payload, as: ManifestReport.self, .result, tenant: Self.tenant, agent: Self.agent, keys: keys)
+        if topic.hasSuffix("/result"), let sealed = try? SealedResult(decoding: payload),
+            let record = try? recipientPair.open(sealed.sealed)
         {
-            reports.append(report)
+            if let report = try? SignedRecord.open(
+                record, as: ManifestReport.self, .result, tenant: Self.tenant, agent: Self.agent, keys: keys)
+            {
+                reports.append(report)
+            }
+            if let result = try? SignedRecord.open(
+                record, as: CommandResult.self, .commandResult, tenant: Self.tenant, agent: Self.agent, keys: keys)
+            {
+                results.append(result)
+            }
         }
         if topic.hasSuffix("/birth"),
             let body = try? SignedRecord.verify(payload, .birth, tenant: Self.tenant, agent: Self.agent, keys: keys),
@@ -222,7 +275,9 @@ final class BenchTransport: MessageTransport, @unchecked Sendable {
 
     func abandon() { disconnect() }
 
-    func subscribe(_ filters: [String]) throws(TransportError) {}
+    private(set) var subscriptions: [String] = []
+
+    func subscribe(_ filters: [String]) throws(TransportError) { subscriptions = filters }
 
     func publish(topic: String, payload: [UInt8], retain: Bool) throws(TransportError) -> PublishToken {
         guard isConnected else { throw .notConnected }

@@ -1,5 +1,6 @@
 import AgentCore
 import Control
+import RuntimeSupport
 import Sealing
 import Telemetry
 import Testing
@@ -104,5 +105,51 @@ struct EngineControlTests {
         bench.run(seconds: 5)
         #expect(bench.reports.last?.step == .reverted)
         #expect(bench.births.last?.runningConfigurationVersion == 0)
+    }
+
+    @Test("a group's manifest takes effect below the agent's own, once that puts the agent into the group")
+    func groups() throws {
+        let bench = try ControlBench()
+        let group = GroupName(unchecked: "caches")
+        let topic = Topics.groupConfiguration(ControlBench.tenant, group)
+        bench.run(seconds: 5)
+        bench.push("flush-interval: 3 s\n", version: 4, group: group)
+        bench.run(seconds: 5)
+        #expect(bench.reports.isEmpty && !bench.subscriptions.contains(topic))
+        try bench.push("collection-interval: 2 s\ngroups: caches\n", version: 1)
+        bench.run(seconds: 100)
+        #expect(bench.subscriptions.contains(topic))
+        bench.push("flush-interval: 3 s\ncollection-interval: 5 s\n", version: 4, group: group)
+        bench.run(seconds: 100)
+        #expect(bench.reports.last?.scope == .group(group) && bench.reports.last?.step == .committed)
+        #expect(bench.applied.last?.flushIntervalMilliseconds == 3000)
+        #expect(bench.applied.last?.collectionIntervalMilliseconds == 2000)
+
+        // A group cannot put its members into other groups.
+        bench.push("groups: others\n", version: 6, group: group)
+        bench.run(seconds: 5)
+        #expect(bench.reports.last?.step == .reverted)
+        #expect(bench.reports.last?.error.contains("agent's own manifest") == true)
+
+        try bench.restart()
+        bench.run(seconds: 5)
+        #expect(bench.subscriptions.contains(topic))
+        #expect(bench.applied.last?.flushIntervalMilliseconds == 3000)
+        try bench.push("# left\n", version: 3)
+        bench.run(seconds: 100)
+        #expect(!bench.subscriptions.contains(topic))
+        #expect(bench.applied.last?.flushIntervalMilliseconds == 10_000)
+    }
+
+    @Test("what the guard file forbids is refused, and the report says so")
+    func guarded() throws {
+        let bench = try ControlBench()
+        bench.guardLimits = try GuardLimits(SettingsDocument("deny: collectors.*\n", source: "guard.yaml"))
+        try bench.restart()
+        bench.run(seconds: 5)
+        try bench.push("collectors:\n  disk: off\n", version: 1)
+        bench.run(seconds: 5)
+        #expect(bench.reports.last?.step == .reverted)
+        #expect(bench.reports.last?.error.contains("guard file") == true)
     }
 }

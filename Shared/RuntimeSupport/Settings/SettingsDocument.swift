@@ -1,6 +1,6 @@
 /// A settings text, read but not yet understood: full key names with their values and lines.
 ///
-/// The text is a subset of YAML, the same in the agent's file, in manifests and in the guard file:
+/// The text is a subset of YAML, the same in the programs' files, in manifests and in the guard file:
 /// * `key: value` lines, and one level of nesting by indentation, so that `broker:` with `  port: 8883`
 ///   below it is the key `broker.port`;
 /// * values are one line: plain, or in single or double quotes (`\"`, `\\`, `\n`, `\t` in double ones);
@@ -138,5 +138,14 @@ package struct SettingsDocument: Sendable, Equatable {
             previous = text[index]
         }
         return nil
+    }
+}
+
+extension SettingsDocument {
+    /// What is wrong with a key's value, with its place.
+    package func error(_ key: String, _ problem: String) -> SettingsError {
+        let entry = entries[key]
+        return SettingsError(
+            source: source, line: entry?.line ?? 0, key: key, value: entry?.value ?? "", problem: problem)
     }
 }

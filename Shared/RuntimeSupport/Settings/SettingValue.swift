@@ -1,6 +1,6 @@
 /// Readings of a value's text. Each gives nil for what it does not understand.
-enum SettingValue {
-    static func boolean(_ text: String) -> Bool? {
+package enum SettingValue {
+    package static func boolean(_ text: String) -> Bool? {
         switch text {
         case "on", "true", "yes": true
         case "off", "false", "no": false
@@ -9,7 +9,7 @@ enum SettingValue {
     }
 
     /// `500 ms`, `10 s`, `5 min`, `1 h`, `2 d`, or seconds without a unit; a fraction is fine. Milliseconds.
-    static func duration(_ text: String) -> Int64? {
+    package static func duration(_ text: String) -> Int64? {
         guard let (number, unit) = quantity(text) else { return nil }
         let factors: [Substring: Double] = [
             "": 1000, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000,
@@ -20,7 +20,7 @@ enum SettingValue {
     }
 
     /// `4096`, `64 KiB`, `256 MiB`, `2 GiB`; `kB`, `MB` and `GB` are powers of a thousand.
-    static func bytes(_ text: String) -> Int? {
+    package static func bytes(_ text: String) -> Int? {
         guard let (number, unit) = quantity(text) else { return nil }
         let factors: [Substring: Double] = [
             "": 1, "B": 1, "KiB": 1024, "MiB": 1_048_576, "GiB": 1_073_741_824, "kB": 1e3, "MB": 1e6, "GB": 1e9,
@@ -30,7 +30,7 @@ enum SettingValue {
         return bytes <= 1e15 ? Int(bytes) : nil
     }
 
-    static func number(_ text: String) -> Double? {
+    package static func number(_ text: String) -> Double? {
         guard let value = Double(text), value.isFinite, !text.lowercased().contains("x") else { return nil }
         return value
     }
@@ -42,12 +42,12 @@ enum SettingValue {
         return (number, text.dropFirst(digits.count).drop { $0 == " " })
     }
 
-    static func show(milliseconds: Int64) -> String {
+    package static func show(milliseconds: Int64) -> String {
         if milliseconds % 60_000 == 0, milliseconds > 60_000 { return "\(milliseconds / 60_000) min" }
         return milliseconds % 1000 == 0 ? "\(milliseconds / 1000) s" : "\(milliseconds) ms"
     }
 
-    static func show(bytes: Int) -> String {
+    package static func show(bytes: Int) -> String {
         if bytes >= 1_073_741_824, bytes % 1_073_741_824 == 0 { return "\(bytes / 1_073_741_824) GiB" }
         if bytes >= 1_048_576, bytes % 1_048_576 == 0 { return "\(bytes / 1_048_576) MiB" }
         return bytes >= 1024 && bytes % 1024 == 0 ? "\(bytes / 1024) KiB" : "\(bytes)"
