@@ -19,6 +19,8 @@ extension TenantStore {
             }
             try reserveBlocks(database)
         }
+        try loadPushed()
+        shareSeries()
         try indexFile.save(agents.all)
         try indexFile.save(index)
         try takeBackMoved()
@@ -40,7 +42,7 @@ extension TenantStore {
         var found: [AgentNumber: AgentID] = [:]
         for item in try IngestFile.items(.agent, in: database) {
             let name = String(decoding: item.value.prefix { $0 != 0x0A }, as: UTF8.self)
-            if let agent = AgentID(rawValue: name) { found[IngestFile.agentNumber(item.key)] = agent }
+            if let agent = AgentID(stored: name) { found[IngestFile.agentNumber(item.key)] = agent }
         }
         return found
     }
@@ -103,9 +105,15 @@ extension TenantStore {
         }
     }
 
+    /// Tells the index which series have samples of more than one agent: any table names them.
+    private func shareSeries() {
+        for (agent, ids) in tables.allIDs { index.share(ids, with: agent) }
+    }
+
     /// What the agent's certificate adds; `instance` is always the agent's name.
     func allLabels(of agent: AgentID) -> [Label] {
-        [Label("instance", agent.rawValue)] + agentLabels(agent).filter { $0.name != "instance" }
+        if agent == PushedSeries.agent { return [] }
+        return [Label("instance", agent.rawValue)] + agentLabels(agent).filter { $0.name != "instance" }
     }
 
     /// Level-0 rows that a crash left behind although a day file or the events hold them.
@@ -170,10 +178,9 @@ extension TenantStore {
 
     /// What ingest needs to go on after a restart.
     package func ingestSnapshot() -> IngestSnapshot {
-        let known = tables.known.compactMap { entry in
-            agents.name(of: entry.key.agent).map {
-                IngestSnapshot.KnownTable(agent: $0, hash: entry.key.hash, seriesCount: entry.seriesCount)
-            }
+        let known = tables.known.compactMap { entry -> IngestSnapshot.KnownTable? in
+            guard let agent = agents.name(of: entry.key.agent), agent != PushedSeries.agent else { return nil }
+            return IngestSnapshot.KnownTable(agent: agent, hash: entry.key.hash, seriesCount: entry.seriesCount)
         }
         return state.withLock { state in
             IngestSnapshot(

@@ -32,6 +32,11 @@ package final class TenantStore: Sendable {
     let head: Head
     let days: DayFiles
     let windowParts = WindowParts()
+    /// The series that samples are pushed to.
+    package let pushed = PushedSeries()
+    /// Block keys of pushed samples: an epoch per start.
+    let pushedEpoch: EpochID
+    let pushedSequence = Mutex<UInt64>(0)
     let events: EventStore
     let state: Mutex<IngestState>
     let damages: Mutex<[DamageReport]>
@@ -92,6 +97,8 @@ package final class TenantStore: Sendable {
         self.time = time
         self.metrics = metrics
         self.agentLabels = agentLabels
+        var generator = SystemRandomNumberGenerator()
+        pushedEpoch = EpochID(random: &generator)
         try StoreFiles.makeDirectory(directory)
         var reports: [DamageReport] = []
         let now = time.now

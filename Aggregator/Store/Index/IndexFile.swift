@@ -122,7 +122,7 @@ final class IndexFile: Sendable {
             let statement = try database.statement("SELECT id, name FROM agent")
             var found: [AgentNumber: AgentID] = [:]
             while try statement.step() {
-                if let name = AgentID(rawValue: statement.text(1)) {
+                if let name = AgentID(stored: statement.text(1)) {
                     found[AgentNumber(truncatingIfNeeded: statement.integer(0))] = name
                 }
             }

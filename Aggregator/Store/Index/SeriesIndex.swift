@@ -35,7 +35,10 @@ package final class SeriesIndex: Sendable {
         state.withLock { state in
             descriptors.map { descriptor in
                 let key = SeriesKey(labels: agentLabels + descriptor.key.labels)
-                if let known = state.find(key) { return known }
+                if let known = state.find(key) {
+                    state.share(known, with: agent)
+                    return known
+                }
                 guard state.ids.count < seriesMax else { return .none }
                 return state.add(key, descriptor.type, agent: agent)
             }
@@ -69,6 +72,13 @@ package final class SeriesIndex: Sendable {
             for (agent, range) in ranges { state.touch(state.ids(of: agent), range) }
         }
     }
+
+    /// Notes that an agent has samples of series that may be another's.
+    func share(_ ids: [SeriesID], with agent: AgentNumber) {
+        state.withLock { state in for id in ids { state.share(id, with: agent) } }
+    }
+    /// The agents beside ``Entry/agent`` that have samples of a series: such series were pushed, too.
+    func sharers(of id: SeriesID) -> [AgentNumber] { state.withLock { $0.sharers[id.rawValue] ?? [] } }
 
     package func entry(_ id: SeriesID) -> Entry? { state.withLock { $0.entry(id) } }
 

@@ -14,6 +14,8 @@ struct SeriesIndexState: Sendable {
     private var byHash: [Int: UInt32] = [:]
     private var postings: [PackedLabel: [UInt32]] = [:]
     private var valuesByName: [UInt32: [UInt32]] = [:]
+    /// Agents beside the first one of a series that have samples of it, too.
+    private(set) var sharers: [UInt32: [AgentNumber]] = [:]
     private var nextID: UInt32 = 1
     private var savedSymbols = 0
     private var dirty = Set<UInt32>()
@@ -112,6 +114,13 @@ struct SeriesIndexState: Sendable {
         }
     }
 
+    mutating func share(_ id: SeriesID, with agent: AgentNumber) {
+        guard let position = Self.position(of: id.rawValue, in: ids), agents[position] != agent,
+            !(sharers[id.rawValue]?.contains(agent) ?? false)
+        else { return }
+        sharers[id.rawValue, default: []].append(agent)
+    }
+
     mutating func touch(_ touched: [SeriesID], _ range: ClosedRange<Timestamp>) {
         let first = Self.hourStart(range.lowerBound.milliseconds)
         let last = Self.hourStart(range.upperBound.milliseconds).addingReportingOverflow(Self.hourMilliseconds - 1)
@@ -156,6 +165,8 @@ struct SeriesIndexState: Sendable {
             fresh.link(ids[position], labels)
         }
         fresh.nextID = nextID
+        fresh.sharers = sharers
+        for id in removed { fresh.sharers[id.rawValue] = nil }
         fresh.savedSymbols = savedSymbols
         fresh.dirty = dirty.subtracting(removed.map(\.rawValue))
         self = fresh

@@ -42,6 +42,8 @@ final class TableStore: Sendable {
     }
 
     var known: [(key: Key, seriesCount: UInt32)] { state.withLock { $0.counts.map { ($0.key, $0.value) } } }
+    /// Every table's series, with the agent that they come from.
+    var allIDs: [(agent: AgentNumber, ids: [SeriesID])] { state.withLock { $0.ids.map { ($0.key.agent, $0.value) } } }
     func contains(_ key: Key) -> Bool { state.withLock { $0.counts[key] != nil } }
 
     func insert(_ table: IngestCommit.Table, _ key: Key, ids: [SeriesID], at: Timestamp, in database: Database) throws {

@@ -67,6 +67,18 @@ struct SampleRun {
         anomalies.append(contentsOf: marks.lazy.map { base + $0 })
     }
 
+    /// Appends another settled run of the same series.
+    mutating func append(_ other: SampleRun) {
+        let base = values.count
+        other.timestamps.withUnsafeBufferPointer { append(times: $0, shift: 0) }
+        if (starts.last?.start ?? 0) != 0, other.starts.first?.index != 0 { starts.append((base, 0)) }
+        for entry in other.starts where (starts.last?.start ?? 0) != entry.start {
+            starts.append((base + entry.index, entry.start))
+        }
+        values.append(contentsOf: other.values)
+        anomalies.append(contentsOf: other.anomalies.lazy.map { base + $0 })
+    }
+
     /// Orders by time. Of several samples at one time the one appended last stays: equal ones become one, and of
     /// different ones the last committed wins.
     mutating func settle() {

@@ -66,6 +66,7 @@ struct StoredSeriesCursor: SeriesCursor {
     private let range: ClosedRange<Timestamp>
     private var position = 0
     private var reader: AgentReader?
+    private var otherReaders: [AgentNumber: AgentReader] = [:]
 
     /// - Parameter ids: ascending. An agent's series mostly follow each other, so one agent's data is open at a time.
     init(_ store: TenantStore, _ ids: [SeriesID], _ range: ClosedRange<Timestamp>) {
@@ -80,11 +81,23 @@ struct StoredSeriesCursor: SeriesCursor {
             position += 1
             guard let entry = store.index.entry(id) else { continue }
             if reader?.agent != entry.agent { reader = try AgentReader(store, entry.agent, range) }
-            guard let run = try store.throwing({ try reader?.samples(of: id) }), !run.isEmpty else { continue }
+            guard var run = try store.throwing({ try reader?.samples(of: id) }) else { continue }
+            for agent in store.index.sharers(of: id) { try add(id, of: agent, to: &run) }
+            guard !run.isEmpty else { continue }
             return SeriesSamples(
                 series: entry, timestamps: run.timestamps, values: run.values, anomalies: run.anomalies,
                 startTimestamps: run.expandedStarts())
         }
         return nil
+    }
+
+    /// The samples that another agent has of the same series.
+    private mutating func add(_ id: SeriesID, of agent: AgentNumber, to run: inout SampleRun) throws {
+        let reader = try otherReaders[agent] ?? AgentReader(store, agent, range)
+        otherReaders[agent] = reader
+        let more = try store.throwing { try reader.samples(of: id) }
+        guard !more.isEmpty else { return }
+        run.append(more)
+        run.settle()
     }
 }

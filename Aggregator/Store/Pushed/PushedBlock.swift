@@ -1,0 +1,89 @@
+import Telemetry
+import WireFormat
+
+/// A block of pushed samples, encoded and not stored yet.
+package struct PushedBlock: Sendable {
+    let tables: [TableReference]
+    let batch: MetricBatch
+    /// One zstd frame.
+    let body: [UInt8]
+}
+
+/// Makes blocks of pushed samples: series with the same times share a group, each table is named once.
+struct PushedBlockBuilder {
+    /// Of one block: below what a block's 4 MiB hold at 9 B per sample.
+    static let samplesMax = 262_144
+
+    private struct GroupKey: Hashable {
+        let ordinal: Int
+        let times: ArraySlice<Int64>
+    }
+    private struct Group {
+        let ordinal: Int
+        let times: ArraySlice<Int64>
+        var series: [UInt32] = []
+        var values: [Double] = []
+    }
+
+    private let known: [TableReference]
+    private var tables: [UInt32] = []
+    private var base: UInt32 = 0
+    private var groups: [Group] = []
+    private var byTimes: [GroupKey: Int] = [:]
+    private var samples = 0
+
+    private init(_ known: [TableReference]) { self.known = known }
+
+    /// - Parameters:
+    ///   - pieces: ascending by series.
+    ///   - tables: by number.
+    static func blocks(of pieces: [SampleWrite.Piece], tables: [TableReference]) throws -> [PushedBlock] {
+        var builder = PushedBlockBuilder(tables)
+        var blocks: [PushedBlock] = []
+        for piece in pieces {
+            if builder.isFull(for: piece) {
+                try builder.finish(into: &blocks)
+                builder = PushedBlockBuilder(tables)
+            }
+            builder.add(piece)
+        }
+        try builder.finish(into: &blocks)
+        return blocks
+    }
+
+    private func isFull(for piece: SampleWrite.Piece) -> Bool {
+        guard samples > 0 else { return false }
+        return samples + piece.timestamps.count > Self.samplesMax || groups.count >= MetricBlock.groupsMax
+            || (tables.last != piece.series.table && tables.count >= MetricBlock.tablesMax)
+    }
+
+    private mutating func add(_ piece: SampleWrite.Piece) {
+        if tables.last != piece.series.table {
+            base += tables.last.map { known[Int($0)].count } ?? 0
+            tables.append(piece.series.table)
+        }
+        let key = GroupKey(ordinal: piece.ordinal, times: piece.timestamps)
+        let index = byTimes[key] ?? groups.count
+        if index == groups.count {
+            byTimes[key] = index
+            groups.append(Group(ordinal: piece.ordinal, times: piece.timestamps))
+        }
+        groups[index].series.append(base + piece.series.number)
+        groups[index].values.append(contentsOf: piece.values)
+        samples += piece.timestamps.count
+    }
+
+    private func finish(into blocks: inout [PushedBlock]) throws {
+        guard samples > 0 else { return }
+        // The pieces of one series have to ascend from group to group.
+        let ordered = groups.sorted { $0.ordinal < $1.ordinal }
+        let batch = MetricBatch(
+            groups: ordered.map {
+                MetricBatch.Group(timestamps: Array($0.times), series: $0.series, values: $0.values)
+            })
+        let references = tables.map { known[Int($0)] }
+        let block = try MetricBlock.encode(batch, tables: references)
+        let body = try CodecPool.shared.use { try $0.body.compress(block) }
+        blocks.append(PushedBlock(tables: references, batch: batch, body: body))
+    }
+}
