@@ -100,7 +100,8 @@ let aggregator: [Target] = [
     module(
         "Aggregator/API",
         [
-            "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "Access", "Store", "Ingest", log,
+            "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "Access", "Store", "Ingest", "PromQL",
+            "Interchange", "Snappy", log,
             .product(name: "Hummingbird", package: hummingbird),
             .product(name: "HummingbirdCore", package: hummingbird),
             .product(name: "HummingbirdTLS", package: hummingbird), .product(name: "NIOCore", package: nio),
@@ -111,7 +112,7 @@ let aggregator: [Target] = [
         "Aggregator/Core", name: "AggregatorCore",
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "MQTT", "Ingest", "Store", "Access",
-            "API", log,
+            "API", "PromQL", log,
         ]),
     program("AggregatorMain", "Aggregator/Main", ["AggregatorCore", "Telemetry", "RuntimeSupport", arguments, log]),
     program(
@@ -161,7 +162,8 @@ let testTargets: [Target] = [
     tests(
         "Tests/Aggregator/API",
         [
-            "API", "Access", "Store", "Ingest", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport",
+            "API", "Access", "Store", "Ingest", "PromQL", "Interchange", "Snappy", "Sealing", "WireFormat", "Telemetry",
+            "RuntimeSupport", "TestSupport",
             log, .product(name: "HTTPTypes", package: "swift-http-types"),
         ]),
     tests(

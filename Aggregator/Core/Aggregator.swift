@@ -175,7 +175,8 @@ package final class Aggregator: Sendable {
         dependencies = APIDependencies(
             sources: StoreSources(
                 store: store, directory: directory, time: time, running: { ingest.fleet(of: $0) },
-                desired: { manifests.desired(of: $0, in: $1) }), access: access,
+                desired: { manifests.desired(of: $0, in: $1) },
+                writer: { try ingest.writer(of: $0) }), access: access,
             enrolment: enrolment, live: live, tickets: TicketOffice(), pool: BlockingPool(),
             readiness: { Readiness(problems: [link.problem].compactMap { $0 }) },
             publishManifest: { try manifests.publish($0, of: $1) },

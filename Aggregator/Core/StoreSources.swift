@@ -1,10 +1,22 @@
 import API
 import Access
 import Ingest
+import PromQL
 import RuntimeSupport
 import Store
 import Telemetry
 import WireFormat
+
+/// Pushed samples are encoded by whoever sends them and committed by the tenant's writer.
+private struct WriterSink: SampleSink {
+    let store: TenantStore
+    let writer: TenantWriter
+
+    var series: PushedSeries { store.pushed }
+    var writableTimes: ClosedRange<Int64> { store.writableTimes }
+    var seriesRemaining: Int { store.configuration.seriesMax - store.index.count }
+    func write(_ samples: SampleWrite) throws { try writer.write(try store.prepare(samples)) }
+}
 
 /// What the HTTP routes read: the store's data, and what the writers know of the fleet.
 struct StoreSources: TenantSources {
@@ -15,8 +27,15 @@ struct StoreSources: TenantSources {
     let running: @Sendable (TenantID) -> [FleetState]?
     /// Versions of manifests that an agent shall run.
     let desired: @Sendable (AgentID, TenantID) -> (own: UInt64, groups: [(GroupName, UInt64)])
+    let writer: @Sendable (TenantID) throws -> TenantWriter
 
-    func metrics(of tenant: TenantID) throws -> any SeriesSource { try store.tenant(tenant) }
+    func metrics(of tenant: TenantID) throws -> any SampleSource { try store.tenant(tenant) }
+
+    func queries(of tenant: TenantID) throws -> any SeriesSource { StoredSeries(store: try store.tenant(tenant)) }
+
+    func sink(of tenant: TenantID) throws -> any SampleSink {
+        WriterSink(store: try store.tenant(tenant), writer: try writer(tenant))
+    }
 
     func events(of tenant: TenantID) throws -> any EventSource { try store.tenant(tenant) }
 

@@ -46,16 +46,20 @@ package struct Query: Sendable {
     static let bytesMax = 32 * 1024
     private let items: [(name: String, value: String)]
 
-    init(_ text: String?) throws {
+    init(_ text: String?, bytesMax: Int = Query.bytesMax) throws {
         let text = text ?? ""
-        guard text.utf8.count <= Self.bytesMax else {
-            throw Problem(.invalidRequest, "the query part of the URL exceeds \(Self.bytesMax) bytes")
+        guard text.utf8.count <= bytesMax else {
+            throw Problem(.invalidRequest, "the parameters exceed \(bytesMax) bytes")
         }
         items = try text.split(separator: "&", omittingEmptySubsequences: true).map { item in
             let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             return (try Self.decode(parts[0]), parts.count > 1 ? try Self.decode(parts[1]) : "")
         }
     }
+
+    private init(items: [(name: String, value: String)]) { self.items = items }
+
+    func followed(by other: Query) -> Query { Query(items: items + other.items) }
 
     package subscript(name: String) -> String? { items.first { $0.name == name }?.value }
     package func all(_ name: String) -> [String] { items.filter { $0.name == name }.map(\.value) }

@@ -17,6 +17,7 @@ package struct Problem: Error, Sendable, Hashable {
         case conflict
         case refused
         case payloadTooLarge = "payload-too-large"
+        case unsupportedMedia = "unsupported-media"
         case tooManyRequests = "too-many-requests"
         case limitReached = "limit-reached"
         case busy
@@ -31,6 +32,7 @@ package struct Problem: Error, Sendable, Hashable {
             case .notFound: .notFound
             case .conflict: .conflict
             case .payloadTooLarge: .contentTooLarge
+            case .unsupportedMedia: .unsupportedMediaType
             case .tooManyRequests: .tooManyRequests
             case .limitReached: .unprocessableContent
             case .busy, .notReady: .serviceUnavailable
@@ -47,6 +49,7 @@ package struct Problem: Error, Sendable, Hashable {
             case .conflict: "It exists already"
             case .refused: "The credential is not accepted"
             case .payloadTooLarge: "The body is too large"
+            case .unsupportedMedia: "The body's type or encoding is not known here"
             case .tooManyRequests: "Too many requests"
             case .limitReached: "A limit is reached"
             case .busy: "Too much work is waiting"

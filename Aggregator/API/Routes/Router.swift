@@ -14,6 +14,8 @@ package struct APIConfiguration: Sendable {
     package var dygraphsRoot: String
     /// Enrolment requests per address.
     package var enrolmentsPerSecond: Double
+    /// This program's.
+    package var version = ""
 
     package init(
         host: String = "127.0.0.1", port: Int = 8428, tls: (certificatePath: String, keyPath: String)? = nil,
@@ -38,6 +40,9 @@ package func makeRoutes(
     healthRoutes(dependencies, metrics: metrics, isLoopback: configuration.isLoopback)
         + fleetRoutes(dependencies)
         + seriesRoutes(dependencies)
+        + queryRoutes(dependencies)
+        + statusRoutes(dependencies, version: configuration.version)
+        + pushRoutes(dependencies)
         + exportRoutes(dependencies)
         + liveRoutes(dependencies)
         + enrolmentRoutes(dependencies, perSecond: configuration.enrolmentsPerSecond, time: time)

@@ -11,7 +11,7 @@ struct SampleExport {
     /// A chunk is sent when it is at least this long.
     static let chunkBytesMin = 64 * 1024
 
-    private let source: any SeriesSource
+    private let source: any SampleSource
     private let matchers: [[LabelMatcher]]
     private let range: ClosedRange<Timestamp>
     private let format: ExportFormat

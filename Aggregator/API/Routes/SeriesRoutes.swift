@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import PromQL
 import Store
 import Telemetry
 
@@ -10,60 +11,62 @@ let seriesListedMax = 100_000
 
 func seriesRoutes(_ dependencies: APIDependencies) -> [Route] {
     let (sources, access, pool) = (dependencies.sources, dependencies.access, dependencies.pool)
-    return [
-        Route(.get, "/api/v1/series", .metrics, "series that match; match[]=, start, end, limit") { request in
-            let tenant = try await request.tenant(access, pool)
-            let selectors = try request.query.selectors(required: true)
-            let range = try request.query.range(now: request.now)
-            let limit = try request.query.limit(max: seriesListedMax)
-            let found = try await pool.run {
-                let source = try sources.metrics(of: tenant)
-                return union(source, selectors, range)
+    let listing = [HTTPRequest.Method.get, .post].flatMap { method in
+        [
+            Route(method, "/api/v1/series", .metrics, "series that match; match[]=, start, end, limit") { request in
+                try await PrometheusError.answering {
+                    let tenant = try await request.tenant(access, pool)
+                    let parameters = try await request.form()
+                    let selectors = try parameters.selectors(required: true)
+                    let range = try parameters.listedRange(now: request.now)
+                    let limit = try parameters.resultLimit()
+                    let found = try await pool.run { union(try sources.metrics(of: tenant), selectors, range) }
+                    return .series(found, limit: limit > 0 ? min(limit, seriesListedMax) : seriesListedMax)
+                }
+            },
+            Route(method, "/api/v1/labels", .metrics, "label names; match[]=, start, end, limit") { request in
+                try await PrometheusError.answering {
+                    let tenant = try await request.tenant(access, pool)
+                    let parameters = try await request.form()
+                    let selectors = try parameters.selectors(required: false)
+                    let range = try parameters.listedRange(now: request.now)
+                    let names = try await pool.run {
+                        let source = try sources.metrics(of: tenant)
+                        return selectors.reduce(into: Set<String>()) { $0.formUnion(source.labelNames($1, in: range)) }
+                            .sorted()
+                    }
+                    return .listing(names, limit: try parameters.resultLimit())
+                }
+            },
+        ]
+    }
+    return listing + [
+        Route(.get, "/api/v1/label/{name}/values", .metrics, "a label's values; match[]=, start, end, limit") {
+            request in
+            try await PrometheusError.answering {
+                let tenant = try await request.tenant(access, pool)
+                let name = LabelNameText.decode(
+                    try Query.decode(Substring(request.context.parameters.require("name"))))
+                guard !name.isEmpty, name.utf8.count <= SeriesLimits.labelNameBytesMax else {
+                    throw Problem(.invalidRequest, "a label name has 1 to \(SeriesLimits.labelNameBytesMax) bytes")
+                }
+                let selectors = try request.query.selectors(required: false)
+                let range = try request.query.listedRange(now: request.now)
+                let values = try await pool.run {
+                    let source = try sources.metrics(of: tenant)
+                    return selectors.reduce(into: Set<String>()) {
+                        $0.formUnion(source.labelValues(name, $1, in: range))
+                    }.sorted()
+                }
+                return .listing(values, limit: try request.query.resultLimit())
             }
-            var writer = JSONWriter()
-            writer.raw("{\"status\":\"success\",\"data\":[")
-            for (index, entry) in found.prefix(limit).enumerated() {
-                if index > 0 { writer.byte(",") }
-                writer.write(labels: entry.descriptor.key)
-            }
-            writer.raw("]")
-            if found.count > limit { writer.raw(",\"warnings\":[\"results truncated due to limit\"]") }
-            writer.raw("}")
-            return Response(
-                status: .ok, headers: [.contentType: "application/json"],
-                body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
-        },
-        Route(.get, "/api/v1/labels", .metrics, "label names; match[]=, start, end") { request in
-            let tenant = try await request.tenant(access, pool)
-            let selectors = try request.query.selectors(required: false)
-            let range = try request.query.range(now: request.now)
-            let names = try await pool.run {
-                let source = try sources.metrics(of: tenant)
-                return selectors.reduce(into: Set<String>()) { $0.formUnion(source.labelNames($1, in: range)) }.sorted()
-            }
-            return .listing(names)
-        },
-        Route(.get, "/api/v1/label/{name}/values", .metrics, "a label's values; match[]=, start, end") { request in
-            let tenant = try await request.tenant(access, pool)
-            let name = try Query.decode(Substring(request.context.parameters.require("name")))
-            guard !name.isEmpty, name.utf8.count <= SeriesLimits.labelNameBytesMax else {
-                throw Problem(.invalidRequest, "a label name has 1 to \(SeriesLimits.labelNameBytesMax) bytes")
-            }
-            let selectors = try request.query.selectors(required: false)
-            let range = try request.query.range(now: request.now)
-            let values = try await pool.run {
-                let source = try sources.metrics(of: tenant)
-                return selectors.reduce(into: Set<String>()) { $0.formUnion(source.labelValues(name, $1, in: range)) }
-                    .sorted()
-            }
-            return .listing(values)
-        },
+        }
     ]
 }
 
 /// Each series once, by id.
 func union(
-    _ source: any SeriesSource, _ selectors: [[LabelMatcher]], _ range: ClosedRange<Timestamp>
+    _ source: any SampleSource, _ selectors: [[LabelMatcher]], _ range: ClosedRange<Timestamp>
 ) -> [SeriesIndex.Entry] {
     guard selectors.count > 1 else { return selectors.first.map { source.series($0, in: range) } ?? [] }
     var entries: [SeriesID: SeriesIndex.Entry] = [:]
@@ -84,16 +87,68 @@ extension Query {
         return texts.isEmpty ? [[]] : try texts.map { try Selector.parse($0) }
     }
 
-    func limit(max: Int) throws -> Int {
-        guard let text = self["limit"] else { return max }
-        guard let limit = Int(text), limit > 0 else { throw Problem(.invalidRequest, "limit: a whole number above 0") }
-        return min(limit, max)
+    /// `start` to `end` of a listing, which costs little whatever it spans: by default everything.
+    func listedRange(now: Timestamp) throws -> ClosedRange<Timestamp> {
+        let start = try prometheusTime("start") ?? .distantPast
+        let end = try prometheusTime("end") ?? .distantFuture
+        guard start <= end else {
+            throw PrometheusError(
+                .badData, "invalid parameter \"end\": end timestamp must not be before start time")
+        }
+        return start...end
     }
 }
 
 extension Response {
     /// As Prometheus's API lists names.
-    static func listing(_ texts: [String]) -> Response {
-        .json(.object([("status", .string("success")), ("data", .array(texts.map { .string($0) }))]))
+    static func listing(_ texts: [String], limit: Int) -> Response {
+        let isCut = limit > 0 && texts.count > limit
+        let shown = isCut ? texts.prefix(limit) : texts[...]
+        var members: [(String, JSON)] = [
+            ("status", .string("success")), ("data", .array(shown.map { .string($0) })),
+        ]
+        if isCut { members.append(("warnings", .array([.string("results truncated due to limit")]))) }
+        return .json(.object(members))
+    }
+
+    fileprivate static func series(_ entries: [SeriesIndex.Entry], limit: Int) -> Response {
+        var writer = JSONWriter()
+        writer.raw("{\"status\":\"success\",\"data\":[")
+        for (index, entry) in entries.prefix(limit).enumerated() {
+            if index > 0 { writer.byte(",") }
+            writer.write(labels: entry.descriptor.key)
+        }
+        writer.raw("]")
+        if entries.count > limit { writer.raw(",\"warnings\":[\"results truncated due to limit\"]") }
+        writer.raw("}")
+        return .prometheus(writer.bytes)
+    }
+}
+
+/// Label names in a URL's path: those with characters beyond the classic ones are escaped as `U__…`.
+enum LabelNameText {
+    /// `U__http_2e_status` is `http.status`: `__` an underscore, `_<hex>_` a character. Other names are as they are.
+    static func decode(_ text: String) -> String {
+        guard text.hasPrefix("U__") else { return text }
+        var decoded = ""
+        var rest = text.dropFirst(3)
+        while let character = rest.popFirst() {
+            guard character == "_" else {
+                decoded.append(character)
+                continue
+            }
+            if rest.first == "_" {
+                rest.removeFirst()
+                decoded.append("_")
+                continue
+            }
+            let digits = rest.prefix { $0 != "_" }
+            guard digits.count <= 6, let value = UInt32(digits, radix: 16), let scalar = Unicode.Scalar(value),
+                rest.dropFirst(digits.count).first == "_"
+            else { return text }
+            rest = rest.dropFirst(digits.count + 1)
+            decoded.unicodeScalars.append(scalar)
+        }
+        return decoded
     }
 }

@@ -1,4 +1,5 @@
 package import Access
+package import PromQL
 package import Store
 package import Telemetry
 
@@ -6,7 +7,10 @@ package import Telemetry
 ///
 /// Calls block (files are read) and run on the API's ``BlockingPool``, many at a time.
 package protocol TenantSources: Sendable {
-    func metrics(of tenant: TenantID) throws -> any SeriesSource
+    func metrics(of tenant: TenantID) throws -> any SampleSource
+    /// The same for queries.
+    func queries(of tenant: TenantID) throws -> any SeriesSource
+    func sink(of tenant: TenantID) throws -> any SampleSink
     /// Stretches that are known to be missing or corrected and may touch `range`, oldest first.
     func gaps(of tenant: TenantID, in range: ClosedRange<Timestamp>) throws -> [Gap]
     func events(of tenant: TenantID) throws -> any EventSource
@@ -14,6 +18,23 @@ package protocol TenantSources: Sendable {
     func agents(of tenant: TenantID) throws -> [AgentSummary]
     /// One line per agent, epoch and lane, ascending.
     func ledger(of tenant: TenantID) throws -> [LedgerLine]
+}
+
+/// Where pushed samples of one tenant go.
+package protocol SampleSink: Sendable {
+    var series: PushedSeries { get }
+    /// Milliseconds; samples outside are refused.
+    var writableTimes: ClosedRange<Int64> { get }
+    /// Room for further series.
+    var seriesRemaining: Int { get }
+    /// Returns when the samples are durable: all or, when it throws, none. Blocks.
+    /// - Throws: ``PushError/busy``, then the same may come again later; what the store throws.
+    func write(_ samples: SampleWrite) throws
+}
+
+package enum PushError: Error {
+    /// The tenant's queue is full.
+    case busy
 }
 
 /// Whether the program can do its work, for `/readyz`.

@@ -12,6 +12,8 @@ final class TenantWriter: Sendable {
     enum Input: Sendable {
         case message(OpenedMessage)
         case desiredConfiguration(UInt64, AgentID)
+        /// Pushed samples; answered once they are durable.
+        case pushed([PushedBlock], @Sendable (Result<Void, any Error>) -> Void)
         /// What the ingest knows now; answered on the writer's thread.
         case look(@Sendable (TenantIngest) -> Void)
     }
@@ -55,6 +57,16 @@ final class TenantWriter: Sendable {
         _ = queue.push(.desiredConfiguration(version, agent))
     }
 
+    /// Makes pushed blocks durable and waits for that, together with whatever else is committed now.
+    /// - Throws: ``PushError/busy`` when the queue is full or the answer is late; what the store throws.
+    func write(_ blocks: [PushedBlock]) throws {
+        let answer = BoundedQueue<Result<Void, any Error>>(itemsMax: 1)
+        let bytes = blocks.reduce(0) { $0 + $1.memoryBytes }
+        guard queue.push(.pushed(blocks) { _ = answer.push($0) }, bytes: bytes) else { throw PushError.busy }
+        guard let result = answer.pop(max: 1, waitMilliseconds: 30_000).first else { throw PushError.busy }
+        try result.get()
+    }
+
     /// Runs `body` on the writer's thread and waits for its answer; nil when the writer has ended.
     func look<Value: Sendable>(_ body: @escaping @Sendable (TenantIngest) -> Value) -> Value? {
         let answer = BoundedQueue<Value>(itemsMax: 1)
@@ -89,12 +101,21 @@ final class TenantWriter: Sendable {
             let inputs = queue.pop(max: Self.messagesPerCommit, waitMilliseconds: wait)
             if inputs.isEmpty, queue.isFinished { break }
             if !isBehind { caughtUp() }
+            var pushes: [(blocks: [PushedBlock], reply: @Sendable (Result<Void, any Error>) -> Void)] = []
             for input in inputs {
+                if case .pushed(let blocks, let reply) = input {
+                    pushes.append((blocks, reply))
+                    continue
+                }
                 // What comes to a full ingest is dropped, unacknowledged.
                 if ingest.isFull { commit(ingest, &live) }
                 take(input, ingest)
             }
             commit(ingest, &live)
+            if !pushes.isEmpty {
+                let result = Result { try parts.store.tenant(tenant).commit(pushed: pushes.flatMap(\.blocks)) }
+                for push in pushes { push.reply(result) }
+            }
             watch(ingest, &watched)
             acknowledge(ingest)
         }
@@ -110,6 +131,7 @@ final class TenantWriter: Sendable {
             note(message)
         case .desiredConfiguration(let version, let agent):
             ingest.setDesiredConfiguration(version, of: agent, now: parts.time.now)
+        case .pushed: break  // kept for a commit of their own
         case .look(let body): body(ingest)
         }
     }

@@ -122,6 +122,12 @@ package final class SeriesIndex: Sendable {
         }
     }
 
+    /// The type of each metric among the series, by name; of several types the one that most series have.
+    package func metricTypes() -> [(name: String, type: MetricType)] { state.withLock { $0.metricTypes() } }
+
+    /// What makes the index large, for people who look for it. O(distinct labels).
+    package func cardinality(top count: Int) -> Cardinality { state.withLock { $0.cardinality(top: count) } }
+
     /// Takes out the series without a sample since `time`.
     /// - Returns: their ids.
     package func removeAll(endedBefore time: Timestamp) -> [SeriesID] {
@@ -132,6 +138,18 @@ package final class SeriesIndex: Sendable {
     func takeUnsaved() -> UnsavedIndex { state.withLock { $0.takeUnsaved() } }
     /// Puts back what could not be written, so that the next attempt writes it.
     func returnUnsaved(_ unsaved: UnsavedIndex) { state.withLock { $0.returnUnsaved(unsaved) } }
+}
+
+/// How many series, names and values an index holds, and which have the most.
+package struct Cardinality: Sendable {
+    package typealias Count = (name: String, count: Int)
+    package var series = 0
+    /// Distinct pairs of name and value.
+    package var labelPairs = 0
+    package var seriesByMetric: [Count] = []
+    package var valuesByLabel: [Count] = []
+    /// `name=value`.
+    package var seriesByPair: [Count] = []
 }
 
 /// The part of the index that is not on disk yet.

@@ -12,8 +12,8 @@ struct SeriesIndexState: Sendable {
     private var labelEnds: [UInt32] = []
     private var packed: [PackedLabel] = []
     private var byHash: [Int: UInt32] = [:]
-    private var postings: [PackedLabel: [UInt32]] = [:]
-    private var valuesByName: [UInt32: [UInt32]] = [:]
+    private(set) var postings: [PackedLabel: [UInt32]] = [:]
+    private(set) var valuesByName: [UInt32: [UInt32]] = [:]
     /// Agents beside the first one of a series that have samples of it, too.
     private(set) var sharers: [UInt32: [AgentNumber]] = [:]
     private var nextID: UInt32 = 1
@@ -40,6 +40,11 @@ struct SeriesIndexState: Sendable {
     func labels(of id: SeriesID, _ body: (PackedLabel) -> Void) {
         guard let position = Self.position(of: id.rawValue, in: ids) else { return }
         for index in span(position) { body(packed[index]) }
+    }
+
+    /// The raw value of a series' metric type.
+    func type(of id: SeriesID) -> Int {
+        Self.position(of: id.rawValue, in: ids).map { min(Int(types[$0]), MetricType.allCases.count - 1) } ?? 0
     }
 
     func entry(_ id: SeriesID) -> SeriesIndex.Entry? {

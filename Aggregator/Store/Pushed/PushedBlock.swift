@@ -7,6 +7,9 @@ package struct PushedBlock: Sendable {
     let batch: MetricBatch
     /// One zstd frame.
     let body: [UInt8]
+
+    /// About what it takes until it is stored.
+    package var memoryBytes: Int { body.count + 8 * batch.sampleCount + 256 }
 }
 
 /// Makes blocks of pushed samples: series with the same times share a group, each table is named once.
@@ -25,25 +28,31 @@ struct PushedBlockBuilder {
         var values: [Double] = []
     }
 
-    private let known: [TableReference]
-    private var tables: [UInt32] = []
+    private let known: ArraySlice<PushedTable>
+    /// How many of `known` lie before the last series.
+    private var place: Int
+    private var tables: [PushedTable] = []
+    /// Series in all tables but the last.
     private var base: UInt32 = 0
     private var groups: [Group] = []
     private var byTimes: [GroupKey: Int] = [:]
     private var samples = 0
 
-    private init(_ known: [TableReference]) { self.known = known }
+    private init(_ known: ArraySlice<PushedTable>) {
+        self.known = known
+        place = known.startIndex
+    }
 
     /// - Parameters:
     ///   - pieces: ascending by series.
-    ///   - tables: by number.
-    static func blocks(of pieces: [SampleWrite.Piece], tables: [TableReference]) throws -> [PushedBlock] {
-        var builder = PushedBlockBuilder(tables)
+    ///   - tables: ascending by id; they hold every series of the pieces.
+    static func blocks(of pieces: [SampleWrite.Piece], tables: [PushedTable]) throws -> [PushedBlock] {
+        var builder = PushedBlockBuilder(tables[...])
         var blocks: [PushedBlock] = []
         for piece in pieces {
             if builder.isFull(for: piece) {
                 try builder.finish(into: &blocks)
-                builder = PushedBlockBuilder(tables)
+                builder = PushedBlockBuilder(builder.known[builder.place...])
             }
             builder.add(piece)
         }
@@ -54,13 +63,16 @@ struct PushedBlockBuilder {
     private func isFull(for piece: SampleWrite.Piece) -> Bool {
         guard samples > 0 else { return false }
         return samples + piece.timestamps.count > Self.samplesMax || groups.count >= MetricBlock.groupsMax
-            || (tables.last != piece.series.table && tables.count >= MetricBlock.tablesMax)
+            || (tables.count >= MetricBlock.tablesMax && (tables.last?.end ?? 0) <= piece.series.rawValue)
     }
 
     private mutating func add(_ piece: SampleWrite.Piece) {
-        if tables.last != piece.series.table {
-            base += tables.last.map { known[Int($0)].count } ?? 0
-            tables.append(piece.series.table)
+        while place < known.endIndex, known[place].end <= piece.series.rawValue { place += 1 }
+        guard place < known.endIndex else { return }
+        let table = known[place]
+        if tables.last?.start != table.start {
+            base += tables.last?.reference.count ?? 0
+            tables.append(table)
         }
         let key = GroupKey(ordinal: piece.ordinal, times: piece.timestamps)
         let index = byTimes[key] ?? groups.count
@@ -68,7 +80,7 @@ struct PushedBlockBuilder {
             byTimes[key] = index
             groups.append(Group(ordinal: piece.ordinal, times: piece.timestamps))
         }
-        groups[index].series.append(base + piece.series.number)
+        groups[index].series.append(base + piece.series.rawValue - table.start)
         groups[index].values.append(contentsOf: piece.values)
         samples += piece.timestamps.count
     }
@@ -81,7 +93,7 @@ struct PushedBlockBuilder {
             groups: ordered.map {
                 MetricBatch.Group(timestamps: Array($0.times), series: $0.series, values: $0.values)
             })
-        let references = tables.map { known[Int($0)] }
+        let references = tables.map(\.reference)
         let block = try MetricBlock.encode(batch, tables: references)
         let body = try CodecPool.shared.use { try $0.body.compress(block) }
         blocks.append(PushedBlock(tables: references, batch: batch, body: body))

@@ -12,8 +12,39 @@ package struct SampleWrite: Sendable {
 
     package init() {}
 
+    /// Samples as columns of one length; neighbours of one series form a run.
+    package init(series: [UInt32], timestamps: [Int64], values: [Double]) {
+        precondition(series.count == timestamps.count && series.count == values.count, "columns of one length")
+        self.timestamps = timestamps
+        self.values = values
+        var begin = 0
+        for index in series.indices where index + 1 == series.count || series[index + 1] != series[index] {
+            runs.append(Run(series: PushedSeriesID(series[index]), range: begin..<index + 1))
+            begin = index + 1
+        }
+        start = timestamps.count
+    }
+
     package var sampleCount: Int { timestamps.count }
     package var isEmpty: Bool { timestamps.isEmpty }
+
+    /// Takes out the samples at other times.
+    /// - Returns: how many they were.
+    package mutating func remove(outside times: ClosedRange<Int64>) -> Int {
+        closeRun()
+        let misplaced = timestamps.count { !times.contains($0) }
+        guard misplaced > 0 else { return 0 }
+        var kept = SampleWrite()
+        for run in runs {
+            kept.begin(run.series)
+            for index in run.range where times.contains(timestamps[index]) {
+                kept.append(timestamps[index], values[index])
+            }
+        }
+        kept.closeRun()
+        self = kept
+        return misplaced
+    }
 
     /// Begins a run: the samples that ``append(_:_:)`` adds until the next one belong to `series`.
     package mutating func begin(_ series: PushedSeriesID) {

@@ -22,6 +22,7 @@ final class AgentReader {
     private var chunkBytes = 0
     private let decompressor: ZstdDecompressor
     private var damaged = Set<ChunkKey>()
+    var damagedCount: Int { damaged.count }
 
     private struct ChunkKey: Hashable {
         let day: Int64

@@ -1,5 +1,6 @@
 import API
 import Ingest
+import PromQL
 import Store
 import Synchronization
 import Telemetry
@@ -29,14 +30,62 @@ final class FakeSources: TenantSources {
         guard let tenant = tenants.withLock({ $0[name] }) else { throw Unknown(tenant: name) }
         return tenant
     }
-    func metrics(of tenant: TenantID) throws -> any SeriesSource { FakeSeries(try self.tenant(tenant)) }
+    func metrics(of tenant: TenantID) throws -> any SampleSource { FakeSeries(try self.tenant(tenant)) }
+    func queries(of tenant: TenantID) throws -> any SeriesSource { FakeQueries(series: try self.tenant(tenant).series) }
+    func sink(of tenant: TenantID) throws -> any SampleSink {
+        _ = try self.tenant(tenant)
+        return FakeSink(series: pushed, counts: counts)
+    }
+    private let pushed = PushedSeries()
+    /// How many samples each write had.
+    let counts = WriteCounts()
     func gaps(of tenant: TenantID, in range: ClosedRange<Timestamp>) throws -> [Gap] { try self.tenant(tenant).gaps }
     func events(of tenant: TenantID) throws -> any EventSource { FakeEvents(events: try self.tenant(tenant).events) }
     func agents(of tenant: TenantID) throws -> [AgentSummary] { try self.tenant(tenant).agents }
     func ledger(of tenant: TenantID) throws -> [LedgerLine] { try self.tenant(tenant).ledger }
 }
 
-private struct FakeSeries: SeriesSource {
+final class WriteCounts: Sendable {
+    let all = Mutex<[Int]>([])
+}
+
+private struct FakeSink: SampleSink {
+    let series: PushedSeries
+    let counts: WriteCounts
+    var writableTimes: ClosedRange<Int64> { 0...2_000_000_000_000 }
+    var seriesRemaining: Int { 1000 }
+    func write(_ samples: SampleWrite) throws { counts.all.withLock { $0.append(samples.sampleCount) } }
+}
+
+/// The tenant's series as the query engine reads them.
+private struct FakeQueries: SeriesSource {
+    let series: [(key: SeriesKey, samples: [Sample])]
+
+    func select(_ request: SeriesRequest) throws -> any SeriesSelection {
+        Selection(
+            series: series.filter { entry in
+                request.matchers.allSatisfy { $0.isSatisfied(by: entry.key[$0.name] ?? "") }
+            }, range: request.range)
+    }
+    private struct Selection: SeriesSelection {
+        let series: [(key: SeriesKey, samples: [Sample])]
+        let range: ClosedRange<Int64>
+        var count: Int { series.count }
+        func labels(at position: Int) -> SeriesKey { series[position].key }
+        func makeReader() throws -> any SampleReader { Reader(selection: self) }
+    }
+    private struct Reader: SampleReader {
+        let selection: Selection
+        mutating func read(_ position: Int, into buffer: inout SampleBuffer) throws {
+            for sample in selection.series[position].samples
+            where selection.range.contains(sample.timestamp.milliseconds) {
+                buffer.append(sample.timestamp.milliseconds, sample.value)
+            }
+        }
+    }
+}
+
+private struct FakeSeries: SampleSource {
     let index = SeriesIndex(seriesMax: 1000)
     let samples: [SeriesKey: [Sample]]
     let failsAfterSeries: Int?
@@ -53,6 +102,8 @@ private struct FakeSeries: SeriesSource {
     func series(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [SeriesIndex.Entry] {
         index.select(matchers, in: range).compactMap { index.entry($0) }
     }
+    func metricTypes() -> [(name: String, type: MetricType)] { index.metricTypes() }
+    func cardinality(top count: Int) -> Cardinality { index.cardinality(top: count) }
     func labelNames(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [String] {
         index.labelNames(matchers, in: range)
     }

@@ -13,11 +13,7 @@ import Testing
     private static func write(_ store: TenantStore, _ samples: [(series: Int, time: Int64, value: Double)]) throws {
         var write = SampleWrite()
         for sample in samples {
-            let key = key(sample.series)
-            let id =
-                store.pushed.find(PushedSeries.hash(of: key))
-                ?? store.pushed.add(SeriesDescriptor(key: key, type: .gauge))
-            write.begin(id)
+            write.begin(store.pushed.add(SeriesDescriptor(key: key(sample.series), type: .gauge)))
             write.append(sample.time, sample.value)
         }
         try store.commit(pushed: try store.prepare(write))

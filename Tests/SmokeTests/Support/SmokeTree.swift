@@ -23,6 +23,7 @@ final class SmokeTree {
     var agentOptions: [String]
     /// Groups that the agent is enrolled into.
     var groups = ""
+    private var aggregatorOptions: [String] = []
 
     /// Nothing is started yet.
     init(_ label: String, agentOptions: [String] = []) throws {
@@ -35,12 +36,18 @@ final class SmokeTree {
 
     deinit { stopAll() }
 
-    /// Aggregator, token, enrolment, agent; returns when the agent's intake answers.
-    func start() throws {
+    /// Aggregator and token, without an agent.
+    func startCentre(_ options: [String] = []) throws {
+        aggregatorOptions = options
         try startAggregator()
         adminToken = try output(
             "stagebox",
             ["token", "create", "--role", "admin", "--tenant", Self.tenant, "--data-dir", folder.file("aggregator")])
+    }
+
+    /// Aggregator, token, enrolment, agent; returns when the agent's intake answers.
+    func start() throws {
+        try startCentre()
         let made = try api(
             "POST", "/api/v1/admin/enrolments",
             body: "{\"agent\":\"\(Self.agentName)\",\"region\":\"local\",\"site\":\"smoke\",\"job\":\"stagebox\","
@@ -58,7 +65,7 @@ final class SmokeTree {
             [
                 SmokePrograms.path("stagebox-aggregator"), "--data-dir", folder.file("aggregator"), "--http-port",
                 "\(httpPort)", "--broker-port", "\(brokerPort)", "--tenant", Self.tenant, "--web-root", "none",
-            ], output: folder.file("aggregator.log"))
+            ] + aggregatorOptions, output: folder.file("aggregator.log"))
         try wait("the aggregator is ready", seconds: 60) {
             guard aggregator?.isRunning == true else { throw Failure(description: "the aggregator ended\n\(tails)") }
             return (try? api("GET", "/readyz")) != nil && FreePort.isListening(brokerPort)
@@ -152,6 +159,14 @@ final class SmokeTree {
             Hexadecimal.encode(password), "-t", "stagebox/1/\(Self.tenant)/\(Self.agentName)/down/config", "-f", file,
         ])
         guard process.wait(upToSeconds: 20) == .code(0) else { throw Failure(description: "mosquitto_pub failed") }
+    }
+
+    /// Whatever the status.
+    func exchange(
+        _ method: String, _ path: String, headers: [(name: String, value: String)] = [], body: [UInt8] = []
+    ) throws -> HTTPExchange.Answer {
+        try HTTPLoopback.send(
+            method, path, headers: [("Authorization", "Bearer \(adminToken)")] + headers, body: body, port: httpPort)
     }
 
     func intake(_ method: String, _ path: String, body: String = "") throws -> HTTPExchange.Answer {

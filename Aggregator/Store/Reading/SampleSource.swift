@@ -1,11 +1,15 @@
 package import Telemetry
 
 /// Where queries and exports read samples from.
-package protocol SeriesSource: Sendable {
+package protocol SampleSource: Sendable {
     /// The series that satisfy every matcher and may have samples in `range`, ascending by id.
     func series(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [SeriesIndex.Entry]
     func labelNames(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [String]
     func labelValues(_ name: String, _ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [String]
+
+    /// The type of each metric, ascending by name.
+    func metricTypes() -> [(name: String, type: MetricType)]
+    func cardinality(top count: Int) -> Cardinality
 
     /// The samples of those series, one series after the other, merged over all levels. Everything committed before
     /// the call is in it; what is committed meanwhile may be.
@@ -43,7 +47,7 @@ package protocol SeriesCursor {
     mutating func next() throws -> SeriesSamples?
 }
 
-extension TenantStore: SeriesSource {
+extension TenantStore: SampleSource {
     package func series(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [SeriesIndex.Entry] {
         index.select(matchers, in: range).compactMap { index.entry($0) }
     }
@@ -55,49 +59,35 @@ extension TenantStore: SeriesSource {
     ) -> [String] {
         index.labelValues(name, matchers, in: range)
     }
+    package func metricTypes() -> [(name: String, type: MetricType)] { index.metricTypes() }
+    package func cardinality(top count: Int) -> Cardinality { index.cardinality(top: count) }
     package func samples(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) throws -> any SeriesCursor {
-        StoredSeriesCursor(self, index.select(matchers, in: range), range)
+        StoredSeriesCursor(SeriesReader(self, range), index.select(matchers, in: range))
     }
 }
 
-struct StoredSeriesCursor: SeriesCursor {
-    private let store: TenantStore
-    private let entries: [SeriesID]
-    private let range: ClosedRange<Timestamp>
+private struct StoredSeriesCursor: SeriesCursor {
+    private var reader: SeriesReader
+    private let ids: [SeriesID]
     private var position = 0
-    private var reader: AgentReader?
-    private var otherReaders: [AgentNumber: AgentReader] = [:]
 
-    /// - Parameter ids: ascending. An agent's series mostly follow each other, so one agent's data is open at a time.
-    init(_ store: TenantStore, _ ids: [SeriesID], _ range: ClosedRange<Timestamp>) {
-        self.store = store
-        entries = ids
-        self.range = range
+    /// - Parameter ids: ascending.
+    init(_ reader: SeriesReader, _ ids: [SeriesID]) {
+        self.reader = reader
+        self.ids = ids
     }
 
     mutating func next() throws -> SeriesSamples? {
-        while position < entries.count {
-            let id = entries[position]
+        while position < ids.count {
+            let id = ids[position]
             position += 1
-            guard let entry = store.index.entry(id) else { continue }
-            if reader?.agent != entry.agent { reader = try AgentReader(store, entry.agent, range) }
-            guard var run = try store.throwing({ try reader?.samples(of: id) }) else { continue }
-            for agent in store.index.sharers(of: id) { try add(id, of: agent, to: &run) }
+            guard let entry = reader.store.index.entry(id) else { continue }
+            let run = try reader.samples(of: id, entry.agent)
             guard !run.isEmpty else { continue }
             return SeriesSamples(
                 series: entry, timestamps: run.timestamps, values: run.values, anomalies: run.anomalies,
                 startTimestamps: run.expandedStarts())
         }
         return nil
-    }
-
-    /// The samples that another agent has of the same series.
-    private mutating func add(_ id: SeriesID, of agent: AgentNumber, to run: inout SampleRun) throws {
-        let reader = try otherReaders[agent] ?? AgentReader(store, agent, range)
-        otherReaders[agent] = reader
-        let more = try store.throwing { try reader.samples(of: id) }
-        guard !more.isEmpty else { return }
-        run.append(more)
-        run.settle()
     }
 }

@@ -1,0 +1,146 @@
+import Access
+import HTTPTypes
+import Hummingbird
+import PromQL
+import Telemetry
+
+/// `query` and `query_range` as Prometheus answers them.
+func queryRoutes(_ dependencies: APIDependencies) -> [Route] {
+    let runner = QueryRunner(dependencies)
+    return [HTTPRequest.Method.get, .post].flatMap { method in
+        [
+            Route(method, "/api/v1/query", .metrics, "PromQL at one time; query, time, timeout, limit") { request in
+                try await PrometheusError.answering { try await runner.instant(request) }
+            },
+            Route(
+                method, "/api/v1/query_range", .metrics,
+                "PromQL over time; query, start, end, step, timeout, limit"
+            ) { request in
+                try await PrometheusError.answering { try await runner.range(request) }
+            },
+            Route(method, "/api/v1/format_query", .metrics, "an expression in its usual form; query") { request in
+                try await PrometheusError.answering {
+                    let pretty = Printer.pretty(try Parser.parse(try await runner.text(request)))
+                    return .json(.object([("status", .string("success")), ("data", .string(pretty))]))
+                }
+            },
+            Route(method, "/api/v1/parse_query", .metrics, "an expression's syntax tree; query") { request in
+                try await PrometheusError.answering {
+                    let tree = SyntaxTreeEncoder.bytes(try Parser.parse(try await runner.text(request)))
+                    return .prometheus(Array("{\"status\":\"success\",\"data\":".utf8) + tree + Array("}".utf8))
+                }
+            },
+        ]
+    }
+}
+
+/// Runs queries on the blocking pool, within bounds.
+struct QueryRunner: Sendable {
+    /// The default and the longest that `timeout` can ask for.
+    static let timeoutMilliseconds: Int64 = 120_000
+
+    private let sources: any TenantSources
+    private let access: AccessStore
+    private let pool: BlockingPool
+    private let gate: QueryGate
+
+    init(_ dependencies: APIDependencies) {
+        sources = dependencies.sources
+        access = dependencies.access
+        pool = dependencies.pool
+        gate = QueryGate()
+    }
+
+    /// The expression of a request that reads no data.
+    func text(_ request: APIRequest) async throws -> String {
+        _ = try await request.tenant(access, pool)
+        return try await request.form().required("query")
+    }
+
+    func instant(_ request: APIRequest) async throws -> Response {
+        let tenant = try await request.tenant(access, pool)
+        let parameters = try await request.form()
+        let text = try parameters.required("query")
+        let time = try parameters.prometheusTime("time") ?? request.now
+        return try await run(tenant, parameters) { engine in try engine.instant(text, at: time) }
+    }
+
+    func range(_ request: APIRequest) async throws -> Response {
+        let tenant = try await request.tenant(access, pool)
+        let parameters = try await request.form()
+        let text = try parameters.required("query")
+        guard let start = try parameters.prometheusTime("start") else {
+            throw PrometheusError(.badData, "invalid parameter \"start\": it is missing")
+        }
+        guard let end = try parameters.prometheusTime("end") else {
+            throw PrometheusError(.badData, "invalid parameter \"end\": it is missing")
+        }
+        guard end >= start else {
+            throw PrometheusError(
+                .badData, "invalid parameter \"end\": end timestamp must not be before start time")
+        }
+        guard let step = try parameters.duration("step") else {
+            throw PrometheusError(.badData, "invalid parameter \"step\": it is missing")
+        }
+        guard step > 0 else {
+            throw PrometheusError(
+                .badData,
+                "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a "
+                    + "positive integer")
+        }
+        guard (end.milliseconds - start.milliseconds) / step < Int64(QueryLimits.stepsMax) else {
+            throw PrometheusError(
+                .badData,
+                "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution "
+                    + "(?step=XX)")
+        }
+        return try await run(tenant, parameters) { engine in
+            try engine.range(text, start: start, end: end, step: step)
+        }
+    }
+
+    private func run(
+        _ tenant: TenantID, _ parameters: Query,
+        _ evaluate: @escaping @Sendable (QueryEngine) throws -> QueryResult
+    ) async throws -> Response {
+        let timeout = min(try parameters.duration("timeout") ?? Self.timeoutMilliseconds, Self.timeoutMilliseconds)
+        let limit = try parameters.resultLimit()
+        let lookback = try parameters.duration("lookback_delta")
+        let ticket = try gate.enter(tenant)
+        let interruption = QueryInterruption(milliseconds: timeout)
+        let sources = sources
+        let body = try await withTaskCancellationHandler {
+            try await pool.run { [ticket] in
+                defer { ticket.leave() }
+                var options = QueryOptions(
+                    interruption: { interruption.error }, concurrency: ParallelChunks.concurrency,
+                    runChunks: { ParallelChunks.run($0, $1) })
+                if let lookback, lookback > 0 { options.lookback = lookback }
+                let engine = QueryEngine(source: try sources.queries(of: tenant), options: options)
+                return ResultEncoder.bytes(try evaluate(engine), seriesMax: limit)
+            }
+        } onCancel: {
+            interruption.cancel()
+        }
+        return .prometheus(body)
+    }
+}
+
+extension Response {
+    static func prometheus(_ json: [UInt8]) -> Response {
+        Response(
+            status: .ok, headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json)))
+    }
+}
+
+extension Query {
+    /// `limit`: series in the answer; 0: all.
+    func resultLimit() throws -> Int {
+        guard let text = self["limit"], !text.isEmpty else { return 0 }
+        guard let limit = Int(text), limit >= 0 else {
+            throw PrometheusError(.badData, "invalid parameter \"limit\": a whole number from 0 on")
+        }
+        return limit
+    }
+}

@@ -1,0 +1,130 @@
+import Access
+import HTTPTypes
+import Hummingbird
+import Interchange
+import Snappy
+import Store
+import Telemetry
+
+/// Samples from programs that are no agents: Prometheus remote write, expositions, Influx line protocol.
+func pushRoutes(_ dependencies: APIDependencies) -> [Route] {
+    let receiver = PushReceiver(dependencies)
+    return [
+        Route(.post, "/api/v1/write", .push, "Prometheus remote write 1.0 and 2.0") { request in
+            try await receiver.remoteWrite(request)
+        },
+        Route(.post, "/api/v1/import/prometheus", .push, "an exposition, OpenMetrics or Prometheus text") { request in
+            try await receiver.exposition(request)
+        },
+        Route(.post, "/write", .push, "Influx line protocol, as InfluxDB 1 takes it; precision") { request in
+            try await receiver.influx(request)
+        },
+        Route(.post, "/api/v2/write", .push, "Influx line protocol, as InfluxDB 2 takes it; precision") { request in
+            try await receiver.influx(request)
+        },
+    ]
+}
+
+extension Route.Audience {
+    static let push = Self.roles([.admin, .ingest])
+}
+
+struct PushReceiver: Sendable {
+    private let sources: any TenantSources
+    private let access: AccessStore
+    private let pool: BlockingPool
+    private let decoders = WriteDecoders()
+
+    init(_ dependencies: APIDependencies) {
+        sources = dependencies.sources
+        access = dependencies.access
+        pool = dependencies.pool
+    }
+
+    func remoteWrite(_ request: APIRequest) async throws -> Response {
+        let tenant = try await request.tenant(access, pool)
+        guard let version = RemoteWriteVersion(contentType: request.request.headers[.contentType]) else {
+            throw Problem(
+                .unsupportedMedia,
+                "send application/x-protobuf with proto=prometheus.WriteRequest or proto=io.prometheus.write.v2.Request"
+            )
+        }
+        let encoding = request.request.headers[.contentEncoding] ?? "snappy"
+        guard encoding == "snappy" else {
+            throw Problem(.unsupportedMedia, "Content-Encoding: snappy, not \(encoding)")
+        }
+        let body = try await request.body(upTo: SamplePush.bodyBytesMax)
+        let outcome = try await run(tenant) { [decoders] push in
+            let inflated: [UInt8]
+            do {
+                inflated = try SnappyBlock.decompress(body, boundBytes: SamplePush.inflatedBytesMax)
+            } catch let error as SnappyError {
+                throw Problem(.invalidRequest, error.description)
+            }
+            return try decoders.use(tenant, push.sink.series) { try push.remoteWrite(inflated, version, &$0) }
+        }
+        var response = answer(outcome)
+        if version == .two {
+            for (name, count) in [("Samples", outcome.stored), ("Histograms", 0), ("Exemplars", 0)] {
+                if let field = HTTPField.Name("X-Prometheus-Remote-Write-\(name)-Written") {
+                    response.headers[field] = String(count)
+                }
+            }
+        }
+        return response
+    }
+
+    func exposition(_ request: APIRequest) async throws -> Response {
+        let tenant = try await request.tenant(access, pool)
+        guard let format = ExpositionFormat(contentType: request.request.headers[.contentType]) else {
+            throw Problem(.unsupportedMedia, "send text/plain or application/openmetrics-text; version=1.0.0")
+        }
+        let body = try await plainBody(request)
+        let now = request.now
+        return answer(
+            try await run(tenant) { push in
+                try push.exposition(try format.parse(body), now: now)
+            })
+    }
+
+    func influx(_ request: APIRequest) async throws -> Response {
+        let tenant = try await request.tenant(access, pool)
+        let text = request.query["precision"]
+        guard let precision = InfluxPrecision(parameter: text) else {
+            throw Problem(.invalidRequest, "precision: one of ns, us, ms, s, not \"\((text ?? "").prefix(16))\"")
+        }
+        let body = try await plainBody(request)
+        let now = request.now
+        return answer(
+            try await run(tenant) { push in
+                let options = InfluxLineParser.Options(precision: precision)
+                return try push.influx(InfluxLineParser.parse(body, options: options), now: now)
+            })
+    }
+
+    private func plainBody(_ request: APIRequest) async throws -> [UInt8] {
+        if let encoding = request.request.headers[.contentEncoding], encoding != "identity" {
+            throw Problem(.unsupportedMedia, "this route takes bodies without Content-Encoding, not \(encoding)")
+        }
+        return try await request.body(upTo: SamplePush.bodyBytesMax)
+    }
+
+    private func run(
+        _ tenant: TenantID, _ body: @escaping @Sendable (SamplePush) throws -> PushOutcome
+    ) async throws -> PushOutcome {
+        let sources = sources
+        do {
+            return try await pool.run { try body(SamplePush(sink: try sources.sink(of: tenant))) }
+        } catch let error as InterchangeError {
+            throw Problem(.invalidRequest, error.description)
+        } catch is PushError {
+            throw Problem(.busy, "too many samples wait for this tenant's store; send them again", retryAfterSeconds: 1)
+        }
+    }
+
+    /// 204, or 400 with what was not stored: what was good is stored all the same, and nothing is to be sent again.
+    private func answer(_ outcome: PushOutcome) -> Response {
+        guard !outcome.isComplete else { return Response(status: .noContent) }
+        return Problem(.invalidRequest, outcome.text).response
+    }
+}

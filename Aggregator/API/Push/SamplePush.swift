@@ -1,0 +1,117 @@
+import Interchange
+import Store
+import Telemetry
+
+/// What of one body was stored, and why the rest was not.
+struct PushOutcome: Sendable {
+    var stored = 0
+    /// Malformed series or samples.
+    var refused = 0
+    /// Samples of series beyond the tenant's bound.
+    var unplaced = 0
+    /// Samples older than the retention or too far ahead.
+    var outOfBounds = 0
+    /// What this store keeps no form of: native histograms, texts.
+    var unsupported = 0
+    /// The first thing that was wrong.
+    var problem: String?
+
+    var isComplete: Bool { refused + unplaced + outOfBounds == 0 }
+
+    /// For the sender's log.
+    var text: String {
+        var parts: [String] = []
+        if refused > 0 { parts.append("\(refused) samples refused: \(problem ?? "malformed")") }
+        if unplaced > 0 { parts.append("\(unplaced) samples of series beyond the tenant's limit") }
+        if outOfBounds > 0 { parts.append("\(outOfBounds) samples older than the retention or too far in the future") }
+        parts.append("\(stored) samples stored")
+        return parts.joined(separator: "; ")
+    }
+}
+
+/// Stores the samples of bodies. Blocks until they are durable.
+struct SamplePush: Sendable {
+    /// Of a body after inflating, and of one that is not compressed.
+    static let inflatedBytesMax = 64 << 20
+    /// Of a body as sent.
+    static let bodyBytesMax = 32 << 20
+
+    let sink: any SampleSink
+
+    func remoteWrite(
+        _ body: [UInt8], _ version: RemoteWriteVersion, _ decoder: inout RemoteWriteDecoder
+    ) throws -> PushOutcome {
+        var columns = SampleColumns()
+        let series = sink.series
+        var room = sink.seriesRemaining
+        let summary = try decoder.decode(body, version, into: &columns) { key, type in
+            guard room > 0 else { return nil }
+            room -= 1
+            return series.add(SeriesDescriptor(key: key, type: type)).rawValue
+        }
+        var outcome = PushOutcome()
+        outcome.refused = summary.refusedSamples
+        outcome.unplaced = summary.unplacedSamples
+        outcome.unsupported = summary.histograms
+        outcome.problem = summary.problem
+        try store(
+            SampleWrite(series: columns.series, timestamps: columns.timestamps, values: columns.values), &outcome)
+        return outcome
+    }
+
+    func exposition(_ exposition: Exposition, now: Timestamp) throws -> PushOutcome {
+        var outcome = PushOutcome()
+        var write = SampleWrite()
+        for sample in exposition.samples {
+            let type = exposition.families[sample.family].type.metricType
+            add(sample.key, type, sample.timestampMilliseconds ?? now.milliseconds, sample.value, to: &write, &outcome)
+        }
+        try store(write, &outcome)
+        return outcome
+    }
+
+    func influx(_ batch: InfluxBatch, now: Timestamp) throws -> PushOutcome {
+        var outcome = PushOutcome()
+        outcome.refused = batch.errorCount
+        outcome.unsupported = batch.skippedStringCount
+        outcome.problem = batch.errors.first?.description
+        var write = SampleWrite()
+        for sample in batch.samples {
+            add(
+                sample.key, .unknown, sample.timestampMilliseconds ?? now.milliseconds, sample.value, to: &write,
+                &outcome)
+        }
+        try store(write, &outcome)
+        return outcome
+    }
+
+    private func add(
+        _ key: SeriesKey, _ type: MetricType, _ time: Int64, _ value: Double, to write: inout SampleWrite,
+        _ outcome: inout PushOutcome
+    ) {
+        guard SeriesLimits.allow(key) else {
+            outcome.refused += 1
+            outcome.problem = outcome.problem ?? "a series has too many or too long labels"
+            return
+        }
+        write.begin(sink.series.add(SeriesDescriptor(key: key, type: type)))
+        write.append(time, value)
+    }
+
+    private func store(_ samples: SampleWrite, _ outcome: inout PushOutcome) throws {
+        var samples = samples
+        outcome.outOfBounds += samples.remove(outside: sink.writableTimes)
+        guard !samples.isEmpty else { return }
+        try sink.write(samples)
+        outcome.stored += samples.sampleCount
+    }
+}
+
+extension SeriesLimits {
+    static func allow(_ key: SeriesKey) -> Bool {
+        key.labels.count <= labelCountMax
+            && key.labels.allSatisfy {
+                $0.name.utf8.count <= labelNameBytesMax && $0.value.utf8.count <= labelValueBytesMax
+            }
+    }
+}
