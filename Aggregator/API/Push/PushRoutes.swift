@@ -16,6 +16,9 @@ func pushRoutes(_ dependencies: APIDependencies) -> [Route] {
         Route(.post, "/api/v1/import/prometheus", .push, "an exposition, OpenMetrics or Prometheus text") { request in
             try await receiver.exposition(request)
         },
+        Route(.post, "/api/v1/otlp/v1/metrics", .push, "OTLP metrics, protobuf or JSON") { request in
+            try await receiver.otlp(request)
+        },
         Route(.post, "/write", .push, "Influx line protocol, as InfluxDB 1 takes it; precision") { request in
             try await receiver.influx(request)
         },
@@ -83,8 +86,34 @@ struct PushReceiver: Sendable {
         let now = request.now
         return answer(
             try await run(tenant) { push in
-                try push.exposition(try format.parse(body), now: now)
+                try push.exposition(try format.parse(body, limits: SamplePush.expositionLimits), now: now)
             })
+    }
+
+    func otlp(_ request: APIRequest) async throws -> Response {
+        let tenant = try await request.tenant(access, pool)
+        guard let encoding = OTLPEncoding(contentType: request.request.headers[.contentType]) else {
+            throw Problem(.unsupportedMedia, "send application/x-protobuf or application/json")
+        }
+        let body = try await plainBody(request)
+        let now = request.now
+        let sources = sources
+        let answer = try await reportingErrors {
+            try await pool.run {
+                var batch = try OTLPDecoder.decode(body, encoding)
+                let push = SamplePush(sink: try sources.sink(of: tenant))
+                let outcome = try push.exposition(batch.exposition, now: now)
+                if !outcome.isComplete {
+                    batch.rejectedPointCount += outcome.refused + outcome.unplaced + outcome.outOfBounds
+                    batch.problem = batch.problem ?? outcome.text
+                }
+                return batch.response(encoding)
+            }
+        }
+        return Response(
+            status: .ok,
+            headers: [.contentType: encoding.contentType],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer)))
     }
 
     func influx(_ request: APIRequest) async throws -> Response {
@@ -113,9 +142,13 @@ struct PushReceiver: Sendable {
         _ tenant: TenantID, _ body: @escaping @Sendable (SamplePush) throws -> PushOutcome
     ) async throws -> PushOutcome {
         let sources = sources
-        do {
-            return try await pool.run { try body(SamplePush(sink: try sources.sink(of: tenant))) }
-        } catch let error as InterchangeError {
+        return try await reportingErrors {
+            try await pool.run { try body(SamplePush(sink: try sources.sink(of: tenant))) }
+        }
+    }
+
+    private func reportingErrors<Value>(_ body: () async throws -> Value) async throws -> Value {
+        do { return try await body() } catch let error as InterchangeError {
             throw Problem(.invalidRequest, error.description)
         } catch is PushError {
             throw Problem(.busy, "too many samples wait for this tenant's store; send them again", retryAfterSeconds: 1)

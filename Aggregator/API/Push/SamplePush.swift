@@ -35,6 +35,7 @@ struct SamplePush: Sendable {
     static let inflatedBytesMax = 64 << 20
     /// Of a body as sent.
     static let bodyBytesMax = 32 << 20
+    static let expositionLimits = ExpositionLimits(bytesMax: bodyBytesMax, samplesMax: 1_000_000)
 
     let sink: any SampleSink
 
