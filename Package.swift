@@ -61,6 +61,7 @@ let shared: [Target] = [
     .systemLibrary(name: "CSnappy", path: "Shared/CSnappy", providers: [.apt(["libsnappy-dev"])]),
     .systemLibrary(name: "CSodium", path: "Shared/CSodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CSQLite", path: "Shared/CSQLite", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CZlib", path: "Shared/CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", path: "Shared/CZstd", providers: [.apt(["libzstd-dev"])]),
     module("Shared/Telemetry", []),
     module("Shared/RuntimeSupport", ["Telemetry"]),
@@ -68,6 +69,7 @@ let shared: [Target] = [
     module("Shared/Interchange", ["Telemetry", "JSON"]),
     module("Shared/Compression", ["CZstd"]),
     module("Shared/Snappy", ["CSnappy"]),
+    module("Shared/Gzip", ["CZlib"]),
     module("Shared/WireFormat", ["Telemetry", "Compression"]),
     module("Shared/Sealing", ["Telemetry", "WireFormat", "CSodium"]),
     module("Shared/SQLite", ["CSQLite"]),
@@ -101,7 +103,7 @@ let aggregator: [Target] = [
         "Aggregator/API",
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "Access", "Store", "Ingest", "PromQL",
-            "Interchange", "Snappy", log,
+            "Interchange", "Snappy", "Gzip", log,
             .product(name: "Hummingbird", package: hummingbird),
             .product(name: "HummingbirdCore", package: hummingbird),
             .product(name: "HummingbirdTLS", package: hummingbird), .product(name: "NIOCore", package: nio),
@@ -130,6 +132,7 @@ let testTargets: [Target] = [
     tests("Tests/Shared/JSON", ["JSON", "Telemetry", "TestSupport"]),
     tests("Tests/Shared/Interchange", ["Interchange", "Telemetry", "TestSupport"]),
     tests("Tests/Shared/Snappy", ["Snappy", "TestSupport"]),
+    tests("Tests/Shared/Gzip", ["Gzip", "TestSupport"]),
     tests("Tests/Shared/WireFormat", ["WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Shared/Sealing", ["Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Shared/SQLite", ["SQLite", "TestSupport", "RuntimeSupport"]),
@@ -162,8 +165,8 @@ let testTargets: [Target] = [
     tests(
         "Tests/Aggregator/API",
         [
-            "API", "Access", "Store", "Ingest", "PromQL", "Interchange", "Snappy", "Sealing", "WireFormat", "Telemetry",
-            "RuntimeSupport", "TestSupport",
+            "API", "Access", "Store", "Ingest", "PromQL", "Interchange", "Snappy", "Gzip", "Sealing", "WireFormat",
+            "Telemetry", "RuntimeSupport", "TestSupport",
             log, .product(name: "HTTPTypes", package: "swift-http-types"),
         ]),
     tests(

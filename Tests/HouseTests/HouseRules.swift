@@ -34,6 +34,7 @@ struct HouseRules {
         arguments: [
             ("Shared/Telemetry", []), ("Shared/WireFormat", ["Telemetry", "Compression"]),
             ("Shared/Interchange", ["Telemetry", "JSON"]), ("Shared/JSON", []), ("Shared/Snappy", ["CSnappy"]),
+            ("Shared/Gzip", ["CZlib"]),
             ("Shared/Compression", ["CZstd"]),
             ("Agent/Uplink", ["Telemetry", "WireFormat", "RuntimeSupport"]),
             ("Agent/Intake", ["Telemetry", "RuntimeSupport", "JSON"]),
@@ -48,7 +49,7 @@ struct HouseRules {
         "one module imports each C library",
         arguments: [
             ("CSodium", "Shared/Sealing/"), ("CSQLite", "Shared/SQLite/"), ("CZstd", "Shared/Compression/"),
-            ("CSnappy", "Shared/Snappy/"),
+            ("CSnappy", "Shared/Snappy/"), ("CZlib", "Shared/Gzip/"),
             ("CMosquitto", "Shared/MQTT/"),
         ])
     func libraries(library: String, owner: String) {

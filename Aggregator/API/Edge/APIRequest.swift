@@ -1,4 +1,6 @@
 package import Access
+import Gzip
+import HTTPTypes
 package import Hummingbird
 import NIOCore
 package import Telemetry
@@ -30,13 +32,53 @@ package struct APIRequest: Sendable {
         return named
     }
 
-    /// The whole body, at most `bytesMax`.
+    /// The whole body, at most `bytesMax`; a gzipped one is inflated, within the same bound.
+    /// - Throws: ``Problem``, also for other encodings.
     func body(upTo bytesMax: Int) async throws -> [UInt8] {
+        let encoding = request.headers[.contentEncoding]?.lowercased() ?? "identity"
+        switch encoding {
+        case "identity", "": return try await encodedBody(upTo: bytesMax)
+        case "gzip", "x-gzip": return try await inflatedBody(upTo: bytesMax)
+        default:
+            throw Problem(
+                .unsupportedMedia, "Content-Encoding: gzip or none, not \(encoding.prefix(32))")
+        }
+    }
+
+    /// The body as it was sent, whatever its encoding.
+    func encodedBody(upTo bytesMax: Int) async throws -> [UInt8] {
         do {
             return Array(buffer: try await request.body.collect(upTo: bytesMax))
         } catch is NIOTooManyBytesError {
-            throw Problem(.payloadTooLarge, "the body exceeds this route's limit of \(bytesMax) bytes")
+            throw Self.tooLarge(bytesMax)
         }
+    }
+
+    /// Inflates piece by piece as the body arrives.
+    private func inflatedBody(upTo bytesMax: Int) async throws -> [UInt8] {
+        var output: [UInt8] = []
+        do {
+            let inflater = try GzipInflater(boundBytes: bytesMax)
+            for try await piece in request.body {
+                var result: Result<Void, GzipError> = .success(())
+                piece.withUnsafeReadableBytes { bytes in
+                    result = Result { () throws(GzipError) in try inflater.append(bytes, to: &output) }
+                }
+                try result.get()
+            }
+            try inflater.finish()
+        } catch let error as GzipError {
+            switch error {
+            case .tooLarge: throw Self.tooLarge(bytesMax)
+            case .damaged, .truncated: throw Problem(.invalidRequest, "the body: \(error)")
+            case .outOfMemory: throw Problem.busy
+            }
+        }
+        return output
+    }
+
+    private static func tooLarge(_ bytesMax: Int) -> Problem {
+        Problem(.payloadTooLarge, "the body exceeds this route's limit of \(bytesMax) bytes")
     }
 }
 

@@ -55,7 +55,10 @@ struct StaticFiles {
                 // Small files, unchanged for long: the tag decides, so a new version shows at once.
                 var headers: HTTPFields = [.contentType: file.type, .cacheControl: "no-cache", .eTag: file.tag]
                 headers[.contentSecurityPolicy] = Self.contentSecurityPolicy
-                if request.headers[.ifNoneMatch] == file.tag { return Response(status: .notModified, headers: headers) }
+                // Compressed, the tag went out as a weak one.
+                if let known = request.headers[.ifNoneMatch], known == file.tag || known == "W/" + file.tag {
+                    return Response(status: .notModified, headers: headers)
+                }
                 return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: file.bytes))
             }
         }

@@ -52,15 +52,21 @@ struct PushReceiver: Sendable {
                 "send application/x-protobuf with proto=prometheus.WriteRequest or proto=io.prometheus.write.v2.Request"
             )
         }
-        let encoding = request.request.headers[.contentEncoding] ?? "snappy"
-        guard encoding == "snappy" else {
-            throw Problem(.unsupportedMedia, "Content-Encoding: snappy, not \(encoding)")
-        }
-        let body = try await request.body(upTo: SamplePush.bodyBytesMax)
+        // Senders of remote write compress with snappy, always; gzip and plain bodies are taken from others.
+        let encoding = request.request.headers[.contentEncoding]?.lowercased() ?? "snappy"
+        let isSnappy = encoding == "snappy"
+        let body =
+            isSnappy
+            ? try await request.encodedBody(upTo: SamplePush.bodyBytesMax)
+            : try await request.body(upTo: SamplePush.inflatedBytesMax)
         let outcome = try await run(tenant) { [decoders] push in
             let inflated: [UInt8]
             do {
-                inflated = try SnappyBlock.decompress(body, boundBytes: SamplePush.inflatedBytesMax)
+                inflated =
+                    isSnappy ? try SnappyBlock.decompress(body, boundBytes: SamplePush.inflatedBytesMax) : body
+            } catch SnappyError.tooLarge {
+                throw Problem(
+                    .payloadTooLarge, "the body inflates to more than \(SamplePush.inflatedBytesMax) bytes")
             } catch let error as SnappyError {
                 throw Problem(.invalidRequest, error.description)
             }
@@ -82,7 +88,7 @@ struct PushReceiver: Sendable {
         guard let format = ExpositionFormat(contentType: request.request.headers[.contentType]) else {
             throw Problem(.unsupportedMedia, "send text/plain or application/openmetrics-text; version=1.0.0")
         }
-        let body = try await plainBody(request)
+        let body = try await inflatedBody(request)
         let now = request.now
         return answer(
             try await run(tenant) { push in
@@ -95,7 +101,7 @@ struct PushReceiver: Sendable {
         guard let encoding = OTLPEncoding(contentType: request.request.headers[.contentType]) else {
             throw Problem(.unsupportedMedia, "send application/x-protobuf or application/json")
         }
-        let body = try await plainBody(request)
+        let body = try await inflatedBody(request)
         let now = request.now
         let sources = sources
         let answer = try await reportingErrors {
@@ -122,7 +128,7 @@ struct PushReceiver: Sendable {
         guard let precision = InfluxPrecision(parameter: text) else {
             throw Problem(.invalidRequest, "precision: one of ns, us, ms, s, not \"\((text ?? "").prefix(16))\"")
         }
-        let body = try await plainBody(request)
+        let body = try await inflatedBody(request)
         let now = request.now
         return answer(
             try await run(tenant) { push in
@@ -131,11 +137,8 @@ struct PushReceiver: Sendable {
             })
     }
 
-    private func plainBody(_ request: APIRequest) async throws -> [UInt8] {
-        if let encoding = request.request.headers[.contentEncoding], encoding != "identity" {
-            throw Problem(.unsupportedMedia, "this route takes bodies without Content-Encoding, not \(encoding)")
-        }
-        return try await request.body(upTo: SamplePush.bodyBytesMax)
+    private func inflatedBody(_ request: APIRequest) async throws -> [UInt8] {
+        try await request.body(upTo: SamplePush.bodyBytesMax)
     }
 
     private func run(

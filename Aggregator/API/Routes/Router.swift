@@ -53,6 +53,7 @@ package func makeRouter(
     _ dependencies: APIDependencies, configuration: APIConfiguration, metrics: OwnMetrics, time: any TimeSource
 ) throws -> Router<APIContext> {
     let router = Router(context: APIContext.self, options: [.autoGenerateHeadEndpoints])
+    router.add(middleware: GzipMiddleware())
     router.add(middleware: ProblemMiddleware(isTLS: configuration.tls != nil))
     let gate = Gate(access: dependencies.access, tickets: dependencies.tickets, pool: dependencies.pool)
     for route in makeRoutes(dependencies, configuration: configuration, metrics: metrics, time: time) {
