@@ -37,6 +37,12 @@ struct StoreSources: TenantSources {
         WriterSink(store: try store.tenant(tenant), writer: try writer(tenant))
     }
 
+    func delete(_ selectors: [[LabelMatcher]], in range: ClosedRange<Timestamp>, of tenant: TenantID) throws {
+        _ = try store.tenant(tenant).delete(selectors, in: range)
+    }
+
+    func cleanDeletions(of tenant: TenantID) throws { try store.tenant(tenant).cleanDeletions() }
+
     func events(of tenant: TenantID) throws -> any EventSource { try store.tenant(tenant) }
 
     func gaps(of tenant: TenantID, in range: ClosedRange<Timestamp>) throws -> [Gap] {

@@ -9,6 +9,12 @@ package final class StoreFaults: Sendable {
         case afterDeletion
         /// `events.sqlite` holds events whose rows level 0 lists still.
         case afterEvents
+        /// A deletion is noted; the index lists its series still.
+        case afterDeletionNote
+        /// One window was written without what is deleted; others still hold some of it.
+        case whileErasing
+        /// No group holds anything deleted; the deletion does not count as erased yet.
+        case beforeErased
     }
     package struct Stopped: Error {
         package let point: Point

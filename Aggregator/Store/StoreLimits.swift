@@ -27,6 +27,12 @@ package enum StoreLimits {
     package static let seriesMax = 2_000_000
     /// Gaps kept per tenant; the oldest go first.
     package static let gapsMax = 10_000
+    /// Deletions remembered per tenant; more are refused.
+    package static let deletionsMax = 1000
+    /// How long a deletion is applied to what agents deliver late, once the files are free of it.
+    package static let deletionMemoryMilliseconds: Int64 = 35 * 86_400_000
+    /// Files up to this size are written anew in memory, larger ones through a temporary file.
+    package static let vacuumMemoryBytesMax: Int64 = 64 << 20
     /// Free pages given back per maintenance step.
     package static let vacuumPagesMax = 2048
 }

@@ -13,19 +13,23 @@ extension TenantStore {
     /// - Complexity: per block one row and O(1) in memory; per new series table O(series × labels), once.
     package func commit(_ commit: IngestCommit) throws {
         try throwing {
-            if state.withLock({ $0.isStale }) { try refresh() }
-            let prepared = try prepare(commit)
-            var plan = state.withLock { Plan(commit, $0, prepared) }
-            do {
-                try ingest.use { database in
-                    try database.transaction(synchronous: .full) { try write(commit, &plan, prepared, in: database) }
-                }
-            } catch {
-                state.withLock { $0.isStale = true }
-                throw error
-            }
-            apply(commit, plan, prepared)
+            try commitGate.withLock { _ in try commitHoldingGate(commit) }
         }
+    }
+
+    private func commitHoldingGate(_ commit: IngestCommit) throws {
+        if state.withLock({ $0.isStale }) { try refresh() }
+        let prepared = try prepare(commit)
+        var plan = state.withLock { Plan(commit, $0, prepared) }
+        do {
+            try ingest.use { database in
+                try database.transaction(synchronous: .full) { try write(commit, &plan, prepared, in: database) }
+            }
+        } catch {
+            state.withLock { $0.isStale = true }
+            throw error
+        }
+        apply(commit, plan, prepared)
     }
 
     /// What is done before the transaction, in the index, which it may name.
@@ -221,7 +225,7 @@ extension TenantStore {
     }
 
     /// After a failed commit: what does the file hold?
-    private func refresh() throws {
+    func refresh() throws {
         let known = Set(head.allIDs())
         let rows = try ingest.use { database -> [BlockRow] in
             let highest = state.withLock { $0.nextBlock }

@@ -24,16 +24,21 @@ extension TenantStore {
         budgetSamples: Int = StoreLimits.compactionSamplesMax, isDraining: Bool = false
     ) throws -> CompactionResult {
         try throwing {
-            let moved = try moveEvents(isDraining: isDraining)
-            if moved > 0 { return CompactionResult(events: moved, didWork: true) }
-            if let agent = nextAgent(isDraining: isDraining) {
-                return CompactionResult(samples: try compact(agent, budgetSamples), didWork: true)
-            }
-            if let window = nextWindow(isDraining: isDraining) {
-                return CompactionResult(samples: try mergeParts(window), didWork: true)
-            }
-            return CompactionResult()
+            try upkeepGate.withLock { _ in try stepHoldingGate(budgetSamples, isDraining: isDraining) }
         }
+    }
+
+    private func stepHoldingGate(_ budgetSamples: Int, isDraining: Bool) throws -> CompactionResult {
+        let moved = try moveEvents(isDraining: isDraining)
+        if moved > 0 { return CompactionResult(events: moved, didWork: true) }
+        if let agent = nextAgent(isDraining: isDraining) {
+            return CompactionResult(samples: try compact(agent, budgetSamples), didWork: true)
+        }
+        if try eraseStep() { return CompactionResult(didWork: true) }
+        if let window = nextWindow(isDraining: isDraining) {
+            return CompactionResult(samples: try mergeParts(window), didWork: true)
+        }
+        return CompactionResult()
     }
 
     /// The agent whose blocks wait longest, among those that are due.
@@ -49,25 +54,31 @@ extension TenantStore {
 
     /// Merges the oldest level-0 blocks of an agent.
     /// - Returns: the samples written.
-    private func compact(_ agent: AgentNumber, _ budgetSamples: Int) throws -> Int {
+    func compact(_ agent: AgentNumber, _ budgetSamples: Int) throws -> Int {
+        // Before the blocks, as readers do.
+        let deleted = deletions.current
         let chosen = head.blocks(of: agent, samplesMax: budgetSamples)
         let merge = BlockMerge(samples: chosen.reduce(0) { $0 + Int($1.records) }, blocks: chosen.count)
         var taken: [Head.Block] = []
         // Openers that run in parallel let blocks change places; by time they need no sorting sample by sample.
         for block in chosen.sorted(by: { ($0.first, $0.id) < ($1.first, $1.id) })
-        where try add(block, of: agent, to: merge) { taken.append(block) }
+        where try add(block, of: agent, to: merge, without: deleted) { taken.append(block) }
         guard !taken.isEmpty else { return 0 }
         try indexFile.save(index)
-        let written = try write(merge, of: agent, moved: taken)
+        let written = try write(merge, of: agent, moved: taken, applied: deleted.highest)
         try drop(taken, of: agent)
         metrics.add("stagebox_store_compacted_samples_total", Double(written))
         return written
     }
 
     /// - Returns: false when the block is gone or was set aside.
-    private func add(_ block: Head.Block, of agent: AgentNumber, to merge: BlockMerge) throws -> Bool {
+    private func add(
+        _ block: Head.Block, of agent: AgentNumber, to merge: BlockMerge, without deleted: DeletionSet
+    ) throws -> Bool {
         let skipped = alreadyMoved(block)
-        if block.decoded == nil, skipped.isEmpty {
+        let isPushed = isPushed(agent)
+        let isCut = deleted.touches(block: block.id, isPushed: isPushed, first: block.first, last: block.last)
+        if block.decoded == nil, skipped.isEmpty, !isCut {
             return try reading(block, of: agent, repeatingConstants: false) { decoder in
                 guard let set = tables.set(agent, decoder.tables.map(\.hash)) else { throw missingTable(block) }
                 merge.add(decoder, set, shift: block.shift, order: block.id)
@@ -75,9 +86,14 @@ extension TenantStore {
             } ?? false
         }
         guard let (set, batch) = try decoded(block, of: agent) else { return false }
-        merge.add(
-            skipped.isEmpty ? batch : batch.dropping(days: skipped, shift: block.shift), set, shift: block.shift,
-            order: block.id)
+        var kept = skipped.isEmpty ? batch : batch.dropping(days: skipped, shift: block.shift)
+        if isCut {
+            kept = kept.removing(shift: block.shift) { number in
+                let id = Int(number) < set.ids.count ? set.ids[Int(number)].rawValue : 0
+                return deleted.cuts(of: id, block: block.id, isPushed: isPushed)
+            }
+        }
+        merge.add(kept, set, shift: block.shift, order: block.id)
         return true
     }
 
@@ -88,7 +104,9 @@ extension TenantStore {
         return found
     }
 
-    private func write(_ merge: BlockMerge, of agent: AgentNumber, moved: [Head.Block]) throws -> Int {
+    private func write(
+        _ merge: BlockMerge, of agent: AgentNumber, moved: [Head.Block], applied: Int64
+    ) throws -> Int {
         let generation = state.withLock { $0.generation }
         let ids = moved.map(\.id).sorted()
         let builders = try build(merge, from: retentionDay)
@@ -100,7 +118,7 @@ extension TenantStore {
             }
             written += chunks.reduce(0) { $0 + Int($1.samples) }
             try onDay(day, creating: true) { file in
-                try file.write(chunks, replacing: [], moved: ids, generation: generation)
+                try file.write(chunks, replacing: [], moved: ids, generation: generation, applied: applied)
             }
             days.noteMoved(ids, day)
             try faults.pass(.afterDayFile)
@@ -184,14 +202,17 @@ extension TenantStore {
     // MARK: Windows
 
     /// Merges the parts of one window and slice into one group.
-    private func mergeParts(_ window: WindowParts.Key) throws -> Int {
+    /// - Parameter isErasing: also when it is one group only, and without a trace of what is deleted.
+    func mergeParts(_ window: WindowParts.Key, isErasing: Bool = false) throws -> Int {
         var written = 0
+        let deleted = deletions.current
         try onDay(window.day, creating: false) { file in
             let slice = UInt32(window.slice)
             let rows = try file.rows(of: window.agent).filter {
                 $0.window == window.window && $0.low / UInt32(StoreLimits.chunkGroupSeriesMax) == slice
             }
-            guard rows.count > 1 else { return }
+            guard rows.count > 1 || isErasing else { return }
+            let marks = deleted.isEmpty ? [:] : try file.marks()
             let merge = BlockMerge(samples: rows.reduce(0) { $0 + Int($1.samples) }, blocks: rows.count)
             let decompressor = try ZstdDecompressor()
             var damaged: [Int64] = []
@@ -199,7 +220,10 @@ extension TenantStore {
                 guard let body = try file.body(of: row.id) else { continue }
                 // What of a damaged group was added before the damage stays.
                 do {
-                    try merge.add(ChunkGroupReader(body, decompressor: decompressor), order: row.id)
+                    let applied = marks[row.id] ?? 0
+                    try merge.add(ChunkGroupReader(body, decompressor: decompressor), order: row.id) { id in
+                        deleted.isEmpty ? [] : deleted.cuts(of: id, applied: applied)
+                    }
                 } catch is WireError {
                     damaged.append(row.id)
                 }
@@ -213,7 +237,9 @@ extension TenantStore {
                 try builder.append(id, column, column.times.indices, instants: instants)
             }
             let chunks = try builder.finish(agent: window.agent, window: window.window)
-            try file.write(chunks, replacing: rows.map(\.id), moved: [], generation: [])
+            try file.write(
+                chunks, replacing: rows.map(\.id), moved: [], generation: [], applied: deleted.highest,
+                isErasing: isErasing || deleted.all.contains { !$0.isErased })
             written = chunks.reduce(0) { $0 + Int($1.samples) }
         }
         windowParts.forget(window)
@@ -265,5 +291,46 @@ extension MetricBatch {
                 ))
         }
         return kept
+    }
+
+    /// Without some samples of some series.
+    /// - Parameter cuts: by a series' number in the block, the times that go, after the shift.
+    func removing(shift: Int64, _ cuts: (UInt32) -> [ClosedRange<Int64>]) -> MetricBatch {
+        var kept = MetricBatch()
+        for group in groups {
+            let count = group.timestamps.count
+            var whole = Group(timestamps: group.timestamps, series: [], values: [])
+            for (position, series) in group.series.enumerated() {
+                let ranges = cuts(series)
+                let indices = group.timestamps.indices.filter { index in
+                    !ranges.contains { $0.contains(group.timestamps[index] &+ shift) }
+                }
+                if indices.count == count {
+                    whole.append(group, position, Array(indices))
+                } else if !indices.isEmpty {
+                    var part = Group(timestamps: indices.map { group.timestamps[$0] }, series: [], values: [])
+                    part.append(group, position, indices)
+                    kept.groups.append(part)
+                }
+            }
+            if !whole.series.isEmpty { kept.groups.append(whole) }
+        }
+        return kept
+    }
+}
+
+extension MetricBatch.Group {
+    /// One more series: what another group has of it at those indices.
+    fileprivate mutating func append(_ group: Self, _ position: Int, _ indices: [Int]) {
+        let count = group.timestamps.count
+        series.append(group.series[position])
+        for index in indices {
+            if group.isAnomalous(position * count + index) {
+                while anomalies.count <= values.count / 64 { anomalies.append(0) }
+                anomalies[values.count / 64] |= 1 << UInt64(values.count % 64)
+            }
+            values.append(group.values[position * count + index])
+        }
+        if !group.startTimestamps.isEmpty { startTimestamps.append(group.startTimestamps[position]) }
     }
 }

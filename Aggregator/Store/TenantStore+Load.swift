@@ -21,6 +21,7 @@ extension TenantStore {
         }
         try loadPushed()
         shareSeries()
+        for deletion in try deletions.load(generation: state.withLock { $0.generation }) { try unlist(deletion) }
         try indexFile.save(agents.all)
         try indexFile.save(index)
         try takeBackMoved()

@@ -8,23 +8,26 @@ extension TenantStore {
     /// Retention and shrinking; bounded work. Deletes day files, events, gaps and rows beyond retention, forgets
     /// series that ended before it, gives free pages back and empties the WALs.
     package func maintain() throws {
-        try throwing {
-            let now = time.now
-            let oldest = retentionDay
-            for day in days.remove(before: oldest) {
-                metrics.add("stagebox_store_days_expired_total")
-                windowParts.forget(before: day + 1)
-            }
-            let eventsOldest = now.advanced(
-                byMilliseconds: 0 &- Int64(configuration.eventsRetentionDays) &* StoreLimits.dayMilliseconds)
-            for _ in 0..<16 where try events.remove(before: eventsOldest) == 0 { break }
-            let cut = oldest &* StoreLimits.dayMilliseconds
-            try expireLevelZero(before: cut)
-            try expireGaps(before: cut)
-            try indexFile.remove(index.removeAll(endedBefore: Timestamp(milliseconds: cut)))
-            try indexFile.save(index)
-            try shrink()
+        try throwing { try upkeepGate.withLock { _ in try maintainHoldingGate() } }
+    }
+
+    private func maintainHoldingGate() throws {
+        let now = time.now
+        let oldest = retentionDay
+        for day in days.remove(before: oldest) {
+            metrics.add("stagebox_store_days_expired_total")
+            windowParts.forget(before: day + 1)
         }
+        let eventsOldest = now.advanced(
+            byMilliseconds: 0 &- Int64(configuration.eventsRetentionDays) &* StoreLimits.dayMilliseconds)
+        for _ in 0..<16 where try events.remove(before: eventsOldest) == 0 { break }
+        let cut = oldest &* StoreLimits.dayMilliseconds
+        try expireLevelZero(before: cut)
+        try expireGaps(before: cut)
+        try indexFile.remove(index.removeAll(endedBefore: Timestamp(milliseconds: cut)))
+        try indexFile.save(index)
+        try forgetDeletions()
+        try shrink()
     }
 
     /// Findings have no reader yet; metrics and quarantined rows normally leave long before. The age of a quarantined
@@ -65,6 +68,7 @@ extension TenantStore {
             for file in days.openFiles { try file.shrink() }
             try events.shrink()
             try indexFile.checkpoint()
+            try deletions.checkpoint()
         }
     }
 

@@ -83,3 +83,8 @@ extension AgentID {
         if text == PushedSeries.agent.rawValue { self = PushedSeries.agent } else { self.init(rawValue: text) }
     }
 }
+
+extension TenantStore {
+    /// Whether an agent's number stands for pushed series.
+    func isPushed(_ agent: AgentNumber) -> Bool { agents.name(of: agent) == PushedSeries.agent }
+}

@@ -38,10 +38,16 @@ package final class TenantStore: Sendable {
     let pushedEpoch: EpochID
     let pushedSequence = Mutex<UInt64>(0)
     let events: EventStore
+    let deletions: DeletionFile
     let state: Mutex<IngestState>
     let damages: Mutex<[DamageReport]>
     /// Where tests and the simulation let it fail.
     package let faults = StoreFaults()
+    /// Held during a commit and a deletion, so that one comes after the other.
+    let commitGate = Mutex<Void>(())
+    /// Held by one piece of upkeep at a time.
+    let upkeepGate = Mutex<Void>(())
+    let erasure = Mutex<Erasure?>(nil)
     /// Held while level-0 events move, by the maintenance thread or by a reader that wants them all.
     let eventMove = Mutex<Void>(())
     let lastEventMove = Mutex<Int64>(0)
@@ -136,6 +142,14 @@ package final class TenantStore: Sendable {
         } check: {
             try $0.check()
         }
+        deletions = try StoreFiles.open(
+            "\(directory)/deletions.sqlite", now: now, reports: &reports,
+            consequence: "deletions that were not finished are undone; repeat those of the last weeks"
+        ) {
+            try DeletionFile(path: $0)
+        } check: {
+            try $0.check()
+        }
         state = Mutex(IngestState())
         damages = Mutex(reports)
         try load()
@@ -150,6 +164,7 @@ package final class TenantStore: Sendable {
         ingestReaders.closeAll()
         ingest.close()
         indexFile.close()
+        deletions.close()
         days.closeAll()
         events.close()
     }

@@ -93,6 +93,7 @@ package struct Problem: Error, Sendable, Hashable {
             self.init(.payloadTooLarge, "the body exceeds this route's limit")
         case let http as HTTPError where (400..<500).contains(http.status.code):
             self.init(.invalidRequest, http.body ?? "the request is not valid")
+        case let store as StoreError where store.code == .limit: self.init(.limitReached, store.message)
         case let store as StoreError where store.code == .full:
             self.init(.busy, "the server's disk is full", retryAfterSeconds: 60)
         default: return nil

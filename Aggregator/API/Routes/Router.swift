@@ -42,6 +42,7 @@ package func makeRoutes(
         + seriesRoutes(dependencies)
         + queryRoutes(dependencies)
         + statusRoutes(dependencies, version: configuration.version)
+        + deletionRoutes(dependencies)
         + pushRoutes(dependencies)
         + exportRoutes(dependencies)
         + liveRoutes(dependencies)

@@ -11,6 +11,11 @@ package protocol TenantSources: Sendable {
     /// The same for queries.
     func queries(of tenant: TenantID) throws -> any SeriesSource
     func sink(of tenant: TenantID) throws -> any SampleSink
+    /// Deletes the samples in `range` of series that one of the selectors matches; durable and in force when it
+    /// returns.
+    func delete(_ selectors: [[LabelMatcher]], in range: ClosedRange<Timestamp>, of tenant: TenantID) throws
+    /// Takes what was deleted out of the files. May take minutes.
+    func cleanDeletions(of tenant: TenantID) throws
     /// Stretches that are known to be missing or corrected and may touch `range`, oldest first.
     func gaps(of tenant: TenantID, in range: ClosedRange<Timestamp>) throws -> [Gap]
     func events(of tenant: TenantID) throws -> any EventSource

@@ -80,6 +80,12 @@ package final class SeriesIndex: Sendable {
     /// The agents beside ``Entry/agent`` that have samples of a series: such series were pushed, too.
     func sharers(of id: SeriesID) -> [AgentNumber] { state.withLock { $0.sharers[id.rawValue] ?? [] } }
 
+    /// Takes times out of the series' bounds, as far as bounds can tell: in the middle of them nothing changes.
+    func clip(_ ids: [SeriesID], _ range: ClosedRange<Int64>) {
+        state.withLock { $0.clip(ids, range) }
+    }
+    func agent(of id: SeriesID) -> AgentNumber? { state.withLock { $0.agent(of: id) } }
+
     package func entry(_ id: SeriesID) -> Entry? { state.withLock { $0.entry(id) } }
 
     /// The ids of the series that satisfy every matcher and may have samples in `range`, ascending.

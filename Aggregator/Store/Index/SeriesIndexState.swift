@@ -138,6 +138,27 @@ struct SeriesIndexState: Sendable {
         }
     }
 
+    mutating func clip(_ clipped: [SeriesID], _ range: ClosedRange<Int64>) {
+        for id in clipped {
+            guard let position = Self.position(of: id.rawValue, in: ids) else { continue }
+            let (first, last) = (firsts[position], lasts[position])
+            guard first <= last, range.lowerBound <= last, range.upperBound >= first else { continue }
+            // The bounds are those of whole hours.
+            if range.lowerBound <= first, range.upperBound >= last {
+                (firsts[position], lasts[position]) = (.max, .min)
+            } else if range.lowerBound <= first {
+                firsts[position] = Self.hourStart(range.upperBound)
+            } else if range.upperBound >= last {
+                lasts[position] = Self.hourStart(range.lowerBound) + Self.hourMilliseconds - 1
+            } else {
+                continue
+            }
+            dirty.insert(id.rawValue)
+        }
+    }
+
+    func agent(of id: SeriesID) -> AgentNumber? { Self.position(of: id.rawValue, in: ids).map { agents[$0] } }
+
     func ids(of agent: AgentNumber) -> [SeriesID] {
         agents.indices.filter { agents[$0] == agent }.map { SeriesID(ids[$0]) }
     }

@@ -85,6 +85,9 @@ final class TableStore: Sendable {
         }
     }
 
+    /// The index' bounds have narrowed.
+    func forgetTouched() { state.withLock { $0.touched.removeAll() } }
+
     /// Whether series of the set may reach outside the time bounds that the index has, by whole hours.
     func widens(_ agent: AgentNumber, _ hashes: [TableHash], _ range: ClosedRange<Int64>) -> Bool {
         state.withLock { state in

@@ -81,9 +81,23 @@ final class BlockMerge {
     }
 
     /// Everything in a chunk group. Whole timelines that were added before an error stay.
-    func add(_ group: ChunkGroupReader, order: Int64) throws(WireError) {
+    /// - Parameter cuts: times at which a series' samples are left out.
+    func add(
+        _ group: ChunkGroupReader, order: Int64, without cuts: (UInt32) -> [ClosedRange<Int64>] = { _ in [] }
+    ) throws(WireError) {
         var members = [[Int]](repeating: [], count: group.timelines.count)
-        for position in group.series.indices { members[group.timeline(of: position)].append(position) }
+        var cut: [(position: Int, ranges: [ClosedRange<Int64>])] = []
+        for position in group.series.indices {
+            let ranges = cuts(UInt32(truncatingIfNeeded: group.series[position]))
+            if ranges.isEmpty {
+                members[group.timeline(of: position)].append(position)
+            } else {
+                cut.append((position, ranges))
+            }
+        }
+        for (number, entry) in cut.enumerated() {
+            try add(group, entry.position, without: entry.ranges, order: order, hint: members.count + number)
+        }
         for (timeline, positions) in members.enumerated() where !positions.isEmpty {
             let instants = group.timelines[timeline]
             scratch.removeAll(keepingCapacity: true)
@@ -104,6 +118,25 @@ final class BlockMerge {
                 starts: group.startTimestamps.isEmpty ? [] : positions.map { group.startTimestamps[$0] }[...])
             sampleCount += instants.count * positions.count
         }
+    }
+
+    /// What is left of one series.
+    private func add(
+        _ group: ChunkGroupReader, _ position: Int, without ranges: [ClosedRange<Int64>], order: Int64, hint: Int
+    ) throws(WireError) {
+        let times = group.timestamps(position)
+        let kept = times.indices.filter { index in !ranges.contains { $0.contains(times[index]) } }
+        guard !kept.isEmpty else { return }
+        let values = try group.values(position)
+        scratch = [UInt32(truncatingIfNeeded: group.series[position])]
+        let grid = grid(hint, kept.count)
+        kept.map { times[$0] }.withUnsafeBufferPointer { grid.begin($0, shift: 0, order: order) }
+        let row = grid.row(0)
+        for (place, index) in kept.enumerated() { row[place] = values[index] }
+        let marked = Set(group.anomalousPositions(position))
+        for (place, index) in kept.enumerated() where marked.contains(index) { grid.mark(0, place) }
+        grid.end(starts: group.startTimestamps.isEmpty ? [] : [group.startTimestamps[position]])
+        sampleCount += kept.count
     }
 
     private static func isConstant(_ values: UnsafePointer<Double>, _ count: Int) -> Bool {

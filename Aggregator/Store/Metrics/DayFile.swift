@@ -5,6 +5,8 @@ import WireFormat
 /// `metrics-YYYYMMDD.sqlite`: the level-1 chunk groups whose windows start on one UTC day.
 ///
 ///     chunk (id, low, high, first, last, samples, body)   id: agent << 32 | window of the day << 28 | part
+///     mark  (id, applied)                                 of chunks written under deletions: the highest of them;
+///                                                         id 0: the file holds traces of what is deleted
 ///     moved (generation, ids)                             level-0 rows that this file holds and ingest may still
 ///
 /// Parts of one (agent, window) count up and are never used again, so a higher part was committed later.
@@ -15,7 +17,9 @@ final class DayFile: Sendable {
             CREATE TABLE chunk(id INTEGER PRIMARY KEY, low INTEGER NOT NULL, high INTEGER NOT NULL,
               first INTEGER NOT NULL, last INTEGER NOT NULL, samples INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
             CREATE TABLE moved(generation BLOB NOT NULL, ids BLOB NOT NULL) STRICT;
-            """)
+            """),
+        // A table of its own: a column behind the body would be reached by walking the body's pages only.
+        Migration("CREATE TABLE mark(id INTEGER PRIMARY KEY, applied INTEGER NOT NULL) STRICT;"),
     ]
 
     let day: Int64
@@ -93,6 +97,16 @@ final class DayFile: Sendable {
         return found
     }
 
+    /// The highest deletion under which groups were written; groups that are not there: 0.
+    func marks() throws -> [Int64: Int64] {
+        try readers.use { database in
+            let statement = try database.statement("SELECT id, applied FROM mark")
+            var found: [Int64: Int64] = [:]
+            while try statement.step() { found[statement.integer(0)] = statement.integer(1) }
+            return found
+        }
+    }
+
     /// - Returns: nil when the group has been merged into another meanwhile.
     func body(of id: Int64) throws -> [UInt8]? {
         try readers.use { database in
@@ -107,8 +121,16 @@ final class DayFile: Sendable {
     // MARK: Writing
 
     /// Adds groups, takes out those that they replace, and notes the level-0 rows that they hold; one transaction.
-    func write(_ chunks: [NewChunk], replacing replaced: [Int64], moved: [Int64], generation: [UInt8]) throws {
+    /// - Parameters:
+    ///   - applied: the highest deletion that the groups were made under; 0: none.
+    ///   - isErasing: overwrites the replaced groups' pages.
+    func write(
+        _ chunks: [NewChunk], replacing replaced: [Int64], moved: [Int64], generation: [UInt8], applied: Int64,
+        isErasing: Bool = false
+    ) throws {
         try writer.use { database in
+            if isErasing { try database.execute("PRAGMA secure_delete=ON") }
+            defer { if isErasing { try? database.execute("PRAGMA secure_delete=OFF") } }  // costs time only
             try database.transaction(synchronous: .full) {
                 let next = try database.statement("SELECT max(id) FROM chunk WHERE id BETWEEN ?1 AND ?2")
                 let insert = try database.statement(
@@ -119,7 +141,8 @@ final class DayFile: Sendable {
                     let base = Self.base(chunk.agent, chunk.window)
                     try next.bind(1, base)
                     try next.bind(2, base | 0xfff_ffff)
-                    try insert.bind(1, (try next.firstInteger() ?? base) + 1)
+                    let id = (try next.firstInteger() ?? base) + 1
+                    try insert.bind(1, id)
                     try insert.bind(2, Int64(chunk.low))
                     try insert.bind(3, Int64(chunk.high))
                     try insert.bind(4, chunk.first)
@@ -129,11 +152,24 @@ final class DayFile: Sendable {
                         try insert.bind(7, borrowing: body)
                         try insert.run()
                     }
+                    if applied > 0 {
+                        let mark = try database.statement("INSERT OR REPLACE INTO mark(id, applied) VALUES (?1, ?2)")
+                        try mark.bind(1, id)
+                        try mark.bind(2, applied)
+                        try mark.run()
+                    }
                 }
-                let delete = try database.statement("DELETE FROM chunk WHERE id = ?1")
-                for id in replaced {
-                    try delete.bind(1, id)
-                    try delete.run()
+                for text in ["DELETE FROM chunk WHERE id = ?1", "DELETE FROM mark WHERE id = ?1"] {
+                    let delete = try database.statement(text)
+                    for id in replaced {
+                        try delete.bind(1, id)
+                        try delete.run()
+                    }
+                }
+                if isErasing {
+                    let trace = try database.statement("INSERT OR REPLACE INTO mark(id, applied) VALUES (0, ?1)")
+                    try trace.bind(1, applied)
+                    try trace.run()
                 }
                 if !moved.isEmpty {
                     let note = try database.statement("INSERT INTO moved(generation, ids) VALUES (?1, ?2)")
@@ -186,6 +222,17 @@ final class DayFile: Sendable {
     func shrink() throws {
         try writer.use { database in
             if try database.freePageCount > 0 { try database.incrementalVacuum(pages: StoreLimits.vacuumPagesMax) }
+            try database.checkpoint(.truncate)
+        }
+    }
+
+    /// Writes a file anew that holds traces of what is deleted: without free pages and their old content. What a
+    /// reader keeps in the WAL meanwhile goes with the next ``shrink()``.
+    func removeTraces() throws {
+        try writer.use { database in
+            guard try database.integer("SELECT count(*) FROM mark WHERE id = 0") ?? 0 > 0 else { return }
+            try database.vacuum(inMemory: database.fileBytes <= StoreLimits.vacuumMemoryBytesMax)
+            try database.transaction { try database.execute("DELETE FROM mark WHERE id = 0") }
             try database.checkpoint(.truncate)
         }
     }

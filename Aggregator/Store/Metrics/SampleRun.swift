@@ -59,8 +59,31 @@ struct SampleRun {
         for index in 0..<count where group.isAnomalous(position * count + index) { markAnomaly(base + index) }
     }
 
+    /// The same without the samples at some times, after the shift.
+    mutating func append(
+        _ group: MetricBatch.Group, position: Int, shift: Int64, without cuts: [ClosedRange<Int64>]
+    ) {
+        let count = group.timestamps.count
+        let start = group.startTimestamps.isEmpty ? 0 : group.startTimestamps[position]
+        append(
+            group.timestamps.map { $0 &+ shift }, Array(group.values[position * count..<(position + 1) * count]),
+            start: start == 0 ? 0 : start &+ shift,
+            anomalies: (0..<count).filter { group.isAnomalous(position * count + $0) }, without: cuts)
+    }
+
     /// Appends one series of a chunk.
-    mutating func append(_ times: [Int64], _ numbers: [Double], start: Int64, anomalies marks: [Int]) {
+    /// - Parameter cuts: times that are left out.
+    mutating func append(
+        _ times: [Int64], _ numbers: [Double], start: Int64, anomalies marks: [Int],
+        without cuts: [ClosedRange<Int64>] = []
+    ) {
+        guard cuts.isEmpty else {
+            let kept = times.indices.filter { index in !cuts.contains { $0.contains(times[index]) } }
+            let marked = Set(marks)
+            return append(
+                kept.map { times[$0] }, kept.map { numbers[$0] }, start: start,
+                anomalies: kept.indices.filter { marked.contains(kept[$0]) })
+        }
         let base = values.count
         times.withUnsafeBufferPointer { append(times: $0, shift: 0) }
         numbers.withUnsafeBufferPointer { append(values: $0, start: start) }

@@ -16,11 +16,15 @@ final class AgentReader {
     let agent: AgentNumber
     private let store: TenantStore
     private let range: ClosedRange<Int64>
-    private var blocks: [(tables: TableSet, samples: MetricBatch, shift: Int64)]?
+    private var blocks: [(tables: TableSet, samples: MetricBatch, shift: Int64, id: Int64)]?
     private var rows: [(day: Int64, row: DayFile.Row)]?
+    private var marks: [ChunkKey: Int64] = [:]
     private var chunks: [ChunkKey: ChunkGroupReader] = [:]
     private var chunkBytes = 0
     private let decompressor: ZstdDecompressor
+    /// Taken before the lists, so that what is not deleted any more is gone from what they list.
+    private let deleted: DeletionSet
+    private let isPushed: Bool
     private var damaged = Set<ChunkKey>()
     var damagedCount: Int { damaged.count }
 
@@ -32,6 +36,8 @@ final class AgentReader {
     init(_ store: TenantStore, _ agent: AgentNumber, _ range: ClosedRange<Timestamp>) throws {
         decompressor = try ZstdDecompressor()
         self.store = store
+        deleted = store.deletions.current
+        isPushed = store.isPushed(agent)
         self.agent = agent
         self.range = range.lowerBound.milliseconds...range.upperBound.milliseconds
     }
@@ -48,9 +54,14 @@ final class AgentReader {
         }
         for block in blocks {
             guard let number = block.tables.number(of: id) else { continue }
+            let cuts = deleted.isEmpty ? [] : deleted.cuts(of: id.rawValue, block: block.id, isPushed: isPushed)
             for group in block.samples.groups {
                 if let position = group.position(of: number) {
-                    run.append(group, position: position, shift: block.shift)
+                    if cuts.isEmpty {
+                        run.append(group, position: position, shift: block.shift)
+                    } else {
+                        run.append(group, position: position, shift: block.shift, without: cuts)
+                    }
                 }
             }
         }
@@ -61,13 +72,13 @@ final class AgentReader {
 
     // MARK: Level 0
 
-    private func openBlocks() throws -> [(tables: TableSet, samples: MetricBatch, shift: Int64)] {
+    private func openBlocks() throws -> [(tables: TableSet, samples: MetricBatch, shift: Int64, id: Int64)] {
         if let blocks { return blocks }
-        var opened: [(tables: TableSet, samples: MetricBatch, shift: Int64)] = []
+        var opened: [(tables: TableSet, samples: MetricBatch, shift: Int64, id: Int64)] = []
         for block in store.head.blocks(of: agent)
         where block.first <= range.upperBound && block.last >= range.lowerBound {
             if let (tables, samples) = try store.decoded(block, of: agent) {
-                opened.append((tables, samples, block.shift))
+                opened.append((tables, samples, block.shift, block.id))
             }
         }
         blocks = opened
@@ -90,9 +101,10 @@ final class AgentReader {
             do {
                 guard let position = chunk.position(of: UInt64(id.rawValue)) else { continue }
                 let start = chunk.startTimestamps.isEmpty ? 0 : chunk.startTimestamps[position]
+                let cuts = deleted.isEmpty ? [] : deleted.cuts(of: id.rawValue, applied: marks[key] ?? 0)
                 run.append(
                     chunk.timestamps(position), try chunk.values(position), start: start,
-                    anomalies: chunk.anomalousPositions(position))
+                    anomalies: chunk.anomalousPositions(position), without: cuts)
             } catch {
                 markDamaged(key, "\(error)")
             }
@@ -135,18 +147,23 @@ final class AgentReader {
     private func openRows() throws -> [(day: Int64, row: DayFile.Row)] {
         if let rows { return rows }
         var found: [(day: Int64, row: DayFile.Row)] = []
+        var marks: [ChunkKey: Int64] = [:]
         let days = CivilDay.day(of: range.lowerBound)...CivilDay.day(of: range.upperBound)
         for day in store.days.days(in: days) {
             do {
                 try store.onDay(day, creating: false) { file in
                     for row in try file.rows(of: agent)
                     where row.first <= range.upperBound && row.last >= range.lowerBound { found.append((day, row)) }
+                    if !deleted.isEmpty {
+                        for (id, applied) in try file.marks() { marks[ChunkKey(day: day, id: id)] = applied }
+                    }
                 }
             } catch let error as SQLiteError where error.isDamage {
                 continue
             }
         }
         rows = found
+        self.marks = marks
         return found
     }
 }

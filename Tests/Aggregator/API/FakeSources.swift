@@ -36,6 +36,19 @@ final class FakeSources: TenantSources {
         _ = try self.tenant(tenant)
         return FakeSink(series: pushed, counts: counts)
     }
+    func delete(_ selectors: [[LabelMatcher]], in range: ClosedRange<Timestamp>, of tenant: TenantID) throws {
+        _ = try self.tenant(tenant)
+        update(tenant) { tenant in
+            for index in tenant.series.indices {
+                let key = tenant.series[index].key
+                guard selectors.contains(where: { $0.allSatisfy { $0.isSatisfied(by: key[$0.name] ?? "") } }) else {
+                    continue
+                }
+                tenant.series[index].samples.removeAll { range.contains($0.timestamp) }
+            }
+        }
+    }
+    func cleanDeletions(of tenant: TenantID) throws { _ = try self.tenant(tenant) }
     private let pushed = PushedSeries()
     /// How many samples each write had.
     let counts = WriteCounts()

@@ -62,6 +62,25 @@ import Testing
         }
     }
 
+    @Test("deleted samples are gone when the answer comes; deletions are for administrators")
+    func deletion() async throws {
+        try await TestServer(Self.tenants).run { server async throws in
+            let target = "/api/v1/admin/tsdb/delete_series"
+            let refused = try await server.ask("POST", target + "?match[]=up", as: "analyst@acme")
+            #expect(refused.status == 403)
+            let missing = try await server.ask("POST", target, as: "admin@acme")
+            #expect(missing.status == 400 && missing.text.contains("match[]"))
+            let start = RouteTests.start / 1000
+            let answer = try await server.ask(
+                "POST", target, as: "admin@acme", body: Array("match[]=up&start=\(start + 2)".utf8), headers: Self.form)
+            #expect(answer.status == 204 && answer.text.isEmpty)
+            let left = try await server.ask("GET", "/api/v1/query?query=up[1h]&time=\(start + 9)", as: "analyst@acme")
+            #expect(left.text.contains("[\(start + 1),") && !left.text.contains("[\(start + 2),"), "\(left.text)")
+            let cleaned = try await server.ask("POST", "/api/v1/admin/tsdb/clean_tombstones", as: "admin@acme")
+            #expect(cleaned.status == 204)
+        }
+    }
+
     @Test("pushed bodies are stored as far as they are good, and the answer says what was not")
     func pushes() async throws {
         try await TestServer(Self.tenants).run { server async throws in

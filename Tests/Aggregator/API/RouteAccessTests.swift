@@ -16,7 +16,8 @@ import Testing
     private func target(_ route: Route, _ id: String) -> String {
         let path = route.path.replacing("{name}", with: "job").replacing("{id}", with: id)
             .replacing("{agent}", with: "node")
-        let needsMatch = route.path.hasSuffix("/series") || route.path.hasSuffix("/v1/export")
+        let needsMatch =
+            ["/series", "/delete_series"].contains { route.path.hasSuffix($0) } || route.path.hasSuffix("/v1/export")
         return path + (needsMatch ? "?match[]=up" : "")
     }
 
