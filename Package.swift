@@ -79,6 +79,7 @@ let shared: [Target] = [
 let agent: [Target] = [
     module("Agent/Collectors", ["Telemetry", "RuntimeSupport"]),
     module("Agent/Intake", ["Telemetry", "RuntimeSupport", "JSON"]),
+    module("Agent/Sources", ["Telemetry", "RuntimeSupport", "JSON", "Interchange"]),
     module("Agent/Buffer", ["Telemetry", "WireFormat", "SQLite", "RuntimeSupport"]),
     module("Agent/Uplink", ["Telemetry", "WireFormat", "RuntimeSupport"]),
     module("Agent/Control", ["Telemetry", "WireFormat", "RuntimeSupport"]),
@@ -86,7 +87,7 @@ let agent: [Target] = [
         "Agent/Core", name: "AgentCore",
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "MQTT", "Collectors", "Intake", "Buffer",
-            "Uplink", "Control", "COpenSSL", log,
+            "Uplink", "Control", "Sources", "Interchange", "COpenSSL", log,
             .product(name: "NIOCore", package: nio), .product(name: "NIOPosix", package: nio),
             .product(name: "NIOHTTP1", package: nio),
         ]),
@@ -139,14 +140,15 @@ let testTargets: [Target] = [
     tests("Tests/Shared/MQTT", ["MQTT", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Collectors", ["Collectors", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Intake", ["Intake", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Agent/Sources", ["Sources", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Buffer", ["Buffer", "SQLite", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Uplink", ["Uplink", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Control", ["Control", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests(
         "Tests/Agent/Core", name: "AgentCoreTests",
         [
-            "AgentCore", "Buffer", "Collectors", "Control", "Intake", "MQTT", "Sealing", "Telemetry", "RuntimeSupport",
-            "TestSupport", "WireFormat",
+            "AgentCore", "Buffer", "Collectors", "Control", "Intake", "MQTT", "Sealing", "Sources", "Telemetry",
+            "RuntimeSupport", "TestSupport", "WireFormat",
         ]),
     tests(
         "Tests/Agent/Client", name: "StageboxClientTests",

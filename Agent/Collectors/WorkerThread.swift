@@ -3,7 +3,7 @@ import Glibc
 /// A thread with a small stack and a name.
 ///
 /// `@unchecked Sendable`: the identifier is written once, before anyone else sees the object.
-final class WorkerThread: @unchecked Sendable {
+package final class WorkerThread: @unchecked Sendable {
     /// Ample for parsing; only touched pages count as resident.
     static let stackBytes = 256 * 1024
     private var identifier = pthread_t()
@@ -18,7 +18,7 @@ final class WorkerThread: @unchecked Sendable {
         }
     }
 
-    init(name: String, _ run: @escaping @Sendable () -> Void) {
+    package init(name: String, _ run: @escaping @Sendable () -> Void) {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         pthread_attr_setstacksize(&attributes, Self.stackBytes)
@@ -38,7 +38,7 @@ final class WorkerThread: @unchecked Sendable {
     }
 
     /// Waits for the end. Not after ``detach()``.
-    func join() { if isStarted { pthread_join(identifier, nil) } }
+    package func join() { if isStarted { pthread_join(identifier, nil) } }
 
     /// Nobody will wait for it: its resources go when it ends.
     func detach() { if isStarted { pthread_detach(identifier) } }

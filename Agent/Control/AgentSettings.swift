@@ -49,6 +49,9 @@ package struct AgentSettings: Sendable, Equatable {
     package var logLevel = LogLevel.info
     package var guardFilePath = "/etc/stagebox-agent/guard.yaml"
 
+    /// What is taken in from other programs.
+    package var sources = SourceSettings()
+
     /// Whose manifests apply beside the agent's own; a later group's override an earlier one's.
     package var groups: [GroupName] = []
     /// From a manifest's effect to a connection and an acknowledgement on it; later it is reverted.

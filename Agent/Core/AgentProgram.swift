@@ -1,5 +1,6 @@
 import Buffer
 import Collectors
+import Control
 import Glibc
 import Intake
 import MQTT
@@ -10,7 +11,7 @@ import WireFormat
 
 /// The agent as it runs on a node: collectors, intake and transport around one ``AgentEngine``.
 ///
-/// Threads: collectors (two), intake (one), libmosquitto (one), and the caller of ``run()``, which is the engine's.
+/// Threads: collectors (two), intake (one), libmosquitto (one), sources (one, if any is on), and the caller of ``run()``, which is the engine's.
 package final class AgentProgram {
     package static let version = "0.1.0"
     /// Inputs that wait for the engine; beyond it scrapes are dropped (counted) and intakes answered with 429.
@@ -64,24 +65,31 @@ package final class AgentProgram {
             collectors: DefaultCollectors.make(
                 roots: CollectorRoots(proc: configuration.procRoot, sys: configuration.sysRoot)), time: time,
             deliver: { [mailbox] in mailbox.push(.scrape($0)) })
-        let engine = try makeEngine(identity, identityFile, CollectorControl(runner: runner))
+        let sources = SourceControl(
+            time: time, metrics: metrics, report: report, deliver: { [mailbox] in mailbox.push(.source($0)) })
+        let engine = try makeEngine(identity, identityFile, CollectorControl(runner: runner), sources)
         let intake = try startIntake(identity)
         runner.start()
         onRunning(intake.port)
         while !engine.isStopped {
             let wait = engine.nextDeadlineMilliseconds - Int64(time.monotonicNanoseconds / 1_000_000)
-            for input in mailbox.pop(max: 256, waitMilliseconds: max(0, min(wait, 5000))) { engine.handle(input) }
+            for input in mailbox.pop(max: 256, waitMilliseconds: max(0, min(wait, 5000))) {
+                // The sources' last reports come before the last flush.
+                if case .stop = input, sources.stop(), mailbox.push(.stop) { continue }
+                engine.handle(input)
+            }
             engine.advance()
             heartbeat()
             if engine.isStopping { runner.stop() }
         }
+        _ = sources.stop()
         runner.stop()
         intake.stop()
         mailbox.close()
     }
 
     private func makeEngine(
-        _ identity: AgentIdentity, _ file: IdentityFile, _ collectors: CollectorControl
+        _ identity: AgentIdentity, _ file: IdentityFile, _ collectors: CollectorControl, _ sources: SourceControl
     ) throws -> AgentEngine {
         let buffer = try Buffer(
             path: configuration.bufferPath,
@@ -112,16 +120,21 @@ package final class AgentProgram {
                     do { try file.write(identity) } catch {
                         report(.uplink("the identity could not be kept: \(error)"))
                     }
-                }, report: { report($0) }, control: hooks(collectors)))
+                }, report: { report($0) }, control: hooks(collectors, sources)))
     }
 
-    private func hooks(_ collectors: CollectorControl) -> ControlHooks {
+    private func hooks(_ collectors: CollectorControl, _ sources: SourceControl) -> ControlHooks {
         let configuration = configuration
         return ControlHooks(
             reload: {
                 let fresh = try configuration.reload?() ?? configuration
                 return ControlHooks.NodeSettings(settings: fresh.settings, guardLimits: fresh.guardLimits)
-            }, apply: { collectors.apply($0) }, ownUse: { OwnUse.now() }, collectors: collectors.names)
+            },
+            apply: { settings in
+                if let problem = collectors.apply(settings) { return problem }
+                sources.apply(settings.sources)
+                return nil
+            }, ownUse: { OwnUse.now() }, collectors: collectors.names)
     }
 
     private func startIntake(_ identity: AgentIdentity) throws -> IntakeServer {

@@ -42,6 +42,7 @@ enum Log {
         case .rowsNotStored(let reason): ("buffer", reason)
         case .acknowledgementRefused(let reason): ("message refused", reason)
         case .uplink(let what): ("uplink", what)
+        case .source(let name, let reason): ("source \(name)", reason)
         case .control(let what): ("configuration", what)
         }
     }

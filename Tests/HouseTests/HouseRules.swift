@@ -3,7 +3,7 @@ import Testing
 @Suite("house rules")
 struct HouseRules {
     private static let agentModules: Set<String> = [
-        "Collectors", "Intake", "Buffer", "Uplink", "Control", "AgentCore", "AgentMain",
+        "Collectors", "Intake", "Sources", "Buffer", "Uplink", "Control", "AgentCore", "AgentMain",
     ]
     private static let aggregatorModules: Set<String> = [
         "Ingest", "Store", "PromQL", "Access", "API", "AggregatorCore", "AggregatorMain", "CommandMain",
@@ -38,6 +38,7 @@ struct HouseRules {
             ("Shared/Compression", ["CZstd"]),
             ("Agent/Uplink", ["Telemetry", "WireFormat", "RuntimeSupport"]),
             ("Agent/Intake", ["Telemetry", "RuntimeSupport", "JSON"]),
+            ("Agent/Sources", ["Telemetry", "RuntimeSupport", "JSON", "Interchange", "Glibc"]),
             ("Agent/Control", ["Telemetry", "WireFormat", "RuntimeSupport"]),
             ("Aggregator/PromQL", ["Telemetry", "Glibc", "Synchronization"]),
         ] as [(String, Set<String>)])

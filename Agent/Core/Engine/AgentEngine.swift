@@ -150,6 +150,7 @@ package final class AgentEngine {
         switch input {
         case .scrape(let scrape): add(scrape)
         case .submission(let submission): accept(submission)
+        case .source(let delivery): add(delivery)
         case .transport(let event): transportEvent(event)
         case .reload: reloadSettings()
         case .stop: beginStop()
@@ -186,6 +187,13 @@ package final class AgentEngine {
         }
     }
 
+    private func add(_ delivery: SourceDelivery) {
+        accumulator.add(delivery.scrape, from: .sources)
+        for point in delivery.points {
+            _ = accumulator.add(point.descriptor.key, point.descriptor.type, point.sample)  // counts what it refuses
+        }
+    }
+
     // MARK: Stopping
 
     private func beginStop() {
@@ -216,5 +224,7 @@ package enum AgentReport: Sendable, Equatable {
     case rowsNotStored(String)
     case acknowledgementRefused(String)
     case uplink(String)
+    /// A source that cannot be read, and why.
+    case source(String, String)
     case control(String)
 }

@@ -5,6 +5,7 @@ package import MQTT
 package enum AgentInput: Sendable {
     case scrape(Scrape)
     case submission(IntakeSubmission)
+    case source(SourceDelivery)
     case transport(TransportEvent)
     /// SIGHUP: read the configuration again.
     case reload

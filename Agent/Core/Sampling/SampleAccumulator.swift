@@ -13,7 +13,7 @@ package struct SampleAccumulator: Sendable {
 
     /// Who hands in scrapes; each numbers its handles and layouts for itself.
     package enum Source: UInt8, Sendable, Comparable {
-        case collectors, streams
+        case collectors, streams, sources
         package static func < (left: Source, right: Source) -> Bool { left.rawValue < right.rawValue }
     }
     private struct LayoutKey: Hashable, Comparable {
@@ -42,6 +42,8 @@ package struct SampleAccumulator: Sendable {
     private var handles: [Source: [UInt32?]] = [:]
     private var layouts: [LayoutKey: Layout] = [:]
     private var points: [UInt32: Points] = [:]
+    /// Series of sources, which take no pushed samples.
+    private var claimed = Set<UInt32>()
 
     package init(registry: SeriesRegistry = SeriesRegistry()) { self.registry = registry }
 
@@ -50,7 +52,9 @@ package struct SampleAccumulator: Sendable {
     package mutating func add(_ scrape: Scrape, from source: Source = .collectors) {
         let key = LayoutKey(source: source, layout: scrape.layout)
         for descriptor in scrape.newDescriptors {
-            handles[source, default: []].append(registry.register(descriptor.key, descriptor.type))
+            let number = registry.register(descriptor.key, descriptor.type)
+            handles[source, default: []].append(number)
+            if source == .sources, let number { claim(number) }
         }
         guard sampleCount + scrape.values.count <= Self.samplesMax else {
             refusedCount += scrape.values.count
@@ -74,6 +78,14 @@ package struct SampleAccumulator: Sendable {
         layouts[key] = layout
     }
 
+    /// A source's series is nobody else's: samples of one series must not stand in two groups of a batch out of order.
+    private mutating func claim(_ number: UInt32) {
+        claimed.insert(number)
+        let pending = points.removeValue(forKey: number)?.values.count ?? 0
+        sampleCount -= pending
+        refusedCount += pending
+    }
+
     private func makeLayout(of scrape: Scrape, _ handles: [UInt32?]) -> Layout? {
         var numbers: [UInt32] = []
         numbers.reserveCapacity(scrape.handles.count)
@@ -87,9 +99,9 @@ package struct SampleAccumulator: Sendable {
     }
 
     /// Adds one pushed sample. Of two samples of a series at one instant the later call wins.
-    /// - Returns: false when it was refused (registry or accumulator full).
+    /// - Returns: false when it was refused (registry or accumulator full, or a source's series).
     package mutating func add(_ key: SeriesKey, _ type: MetricType, _ sample: Sample) -> Bool {
-        guard sampleCount < Self.samplesMax, let number = registry.register(key, type) else {
+        guard sampleCount < Self.samplesMax, let number = registry.register(key, type), !claimed.contains(number) else {
             refusedCount += 1
             return false
         }

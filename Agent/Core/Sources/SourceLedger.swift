@@ -1,0 +1,118 @@
+import Collectors
+import Intake
+package import Sources
+package import Telemetry
+
+/// Numbers the series of all sources and makes ``Scrape``s of their readings.
+///
+/// It outlives a source: handles are the engine's for good. A series belongs to the unit (one scraped target, one log,
+/// StatsD) that had it first; the others' samples of it are dropped as duplicates. What a unit no longer reports gets
+/// one staleness marker. Bound: ``capacity`` series between two starts of the agent; beyond it they are refused.
+///
+/// `@unchecked Sendable`: used by one thread at a time, the source thread, or the one that started it before and after.
+package final class SourceLedger: @unchecked Sendable {
+    package static let capacity = 20_000
+
+    private struct Unit {
+        var handles: [UInt32] = []
+        var starts: [Int64] = []
+        var layout: UInt64 = 0
+    }
+    private var numbers: [SeriesKey: UInt32] = [:]
+    private var owners: [UInt32] = []
+    /// The report that a handle was seen in last.
+    private var seen: [UInt64] = []
+    private var undelivered: [SeriesDescriptor] = []
+    private var units: [UInt32: Unit] = [:]
+    private var unitNumbers: [String: UInt32] = [:]
+    private var layouts: UInt64 = 0
+    private var reports: UInt64 = 0
+    private let capacity: Int
+
+    package init(capacity: Int = SourceLedger.capacity) { self.capacity = capacity }
+
+    package var seriesCount: Int { owners.count }
+
+    /// - Parameters:
+    ///   - unit: who reports; the same name in every report.
+    ///   - readings: all that the unit has now, each series once.
+    ///   - deliver: hands over to the engine; false: it did not take it, and nothing is remembered of this report but
+    ///     that its series are numbered.
+    /// - Returns: what was dropped.
+    package func report(
+        _ unit: String, _ readings: [SourceReading], at timestamp: Timestamp, checkpoint: SourceCheckpoint? = nil,
+        deliver: (SourceDelivery) -> Bool
+    ) -> DropCounts {
+        var drops = DropCounts()
+        reports += 1
+        let number = unitNumbers[unit] ?? UInt32(unitNumbers.count)
+        unitNumbers[unit] = number
+        var state = units[number] ?? Unit()
+        var scrape = Scrape(timestamp: timestamp, intervalMilliseconds: 0)
+        var points: [MetricRecord] = []
+        scrape.handles.reserveCapacity(readings.count)
+        scrape.values.reserveCapacity(readings.count)
+        for reading in readings {
+            if let time = reading.timestampMilliseconds {
+                points.append(
+                    MetricRecord(
+                        descriptor: SeriesDescriptor(key: reading.key, type: reading.type),
+                        sample: Sample(timestamp: Timestamp(milliseconds: time), value: reading.value)))
+                continue
+            }
+            guard let handle = register(reading, owner: number) else {
+                drops.add(.seriesLimit)
+                continue
+            }
+            guard owners[Int(handle)] == number, seen[Int(handle)] != reports else {
+                drops.add(.duplicate)
+                continue
+            }
+            seen[Int(handle)] = reports
+            scrape.handles.append(handle)
+            scrape.values.append(reading.value)
+            scrape.startTimestamps.append(reading.startMilliseconds)
+        }
+        let live = (handles: scrape.handles, starts: scrape.startTimestamps)
+        for handle in state.handles where seen[Int(handle)] != reports {
+            scrape.handles.append(handle)
+            scrape.values.append(Staleness.marker)
+            scrape.startTimestamps.append(0)
+        }
+        if scrape.handles != state.handles || scrape.startTimestamps != state.starts || state.layout == 0 {
+            layouts += 1
+            state.layout = layouts
+        }
+        scrape.layout = state.layout
+        scrape.newDescriptors = undelivered
+        guard !(scrape.handles.isEmpty && points.isEmpty && checkpoint == nil) else { return drops }
+        guard deliver(SourceDelivery(scrape: scrape, points: points, checkpoint: checkpoint)) else {
+            drops.add(.queueFull, readings.count)
+            return drops
+        }
+        undelivered = []
+        // A report with markers has a layout that never comes again.
+        if live.handles.count < scrape.handles.count { state.layout = 0 }
+        state.handles = live.handles
+        state.starts = live.starts
+        units[number] = live.handles.isEmpty ? nil : state
+        return drops
+    }
+
+    private func register(_ reading: SourceReading, owner: UInt32) -> UInt32? {
+        if let number = numbers[reading.key] {
+            // A series that its first owner no longer reports may have another one.
+            if owners[Int(number)] != owner, units[owners[Int(number)]]?.handles.contains(number) != true {
+                owners[Int(number)] = owner
+            }
+            return number
+        }
+        guard owners.count < capacity else { return nil }
+        let number = UInt32(owners.count)
+        numbers[reading.key] = number
+        owners.append(owner)
+        seen.append(0)
+        undelivered.append(SeriesDescriptor(key: reading.key, type: reading.type))
+        return number
+    }
+}
