@@ -13,11 +13,15 @@ package struct StoreConfiguration: Sendable {
     /// Bounds of the head, see ``StoreLimits``.
     package var headDecodedBytesMax: Int
     package var headBodyBytesMax: Int
+    /// Opened chunk groups of all tenants that this configuration is for.
+    package var chunkCache: ChunkCache
 
     package init(
         metricsRetentionDays: Int = 400, eventsRetentionDays: Int = 400, seriesMax: Int = StoreLimits.seriesMax,
         levelZeroMillisecondsMax: Int64 = StoreLimits.levelZeroMillisecondsMax,
-        headDecodedBytesMax: Int = StoreLimits.headDecodedBytesMax, headBodyBytesMax: Int = StoreLimits.headBodyBytesMax
+        headDecodedBytesMax: Int = StoreLimits.headDecodedBytesMax,
+        headBodyBytesMax: Int = StoreLimits.headBodyBytesMax,
+        chunkCache: ChunkCache = ChunkCache()
     ) {
         self.metricsRetentionDays = metricsRetentionDays
         self.eventsRetentionDays = eventsRetentionDays
@@ -25,6 +29,7 @@ package struct StoreConfiguration: Sendable {
         self.levelZeroMillisecondsMax = levelZeroMillisecondsMax
         self.headDecodedBytesMax = headDecodedBytesMax
         self.headBodyBytesMax = headBodyBytesMax
+        self.chunkCache = chunkCache
     }
 }
 

@@ -28,8 +28,22 @@ public struct SeriesKey: Hashable, Sendable {
     }
 
     public init(labels: [Label]) {
+        guard !Self.isCanonical(labels) else {
+            self.labels = labels
+            return
+        }
         var seen = Set<String>()
         self.labels = labels.filter { !$0.value.isEmpty && seen.insert($0.name).inserted }.sorted { $0.name < $1.name }
+    }
+
+    /// - Parameter labels: as a key has them: ascending by name, each name once, no empty values. Not checked.
+    public init(canonical labels: [Label]) { self.labels = labels }
+
+    private static func isCanonical(_ labels: [Label]) -> Bool {
+        for (index, label) in labels.enumerated() {
+            guard !label.value.isEmpty, index == 0 || labels[index - 1].name < label.name else { return false }
+        }
+        return true
     }
 
     public var name: String { self[Self.nameLabel] ?? "" }

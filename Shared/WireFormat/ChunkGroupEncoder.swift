@@ -166,11 +166,11 @@ public final class ChunkGroupEncoder {
         ValueColumnSection.writeDirectory(columns, to: &head)
         guard includesSummaries else { return }
         let classes = columns.classes.bytes
-        for field in [\ChunkSummary.sum, \.min, \.max, \.last] {
-            for (index, summary) in summaries.enumerated() where classes[index] & 7 >= ValueClass.Kind.rising.rawValue {
-                head.append(littleEndian: summary[keyPath: field].bitPattern)
-            }
-        }
+        let moving = summaries.indices.filter { classes[$0] & 7 >= ValueClass.Kind.rising.rawValue }
+        for index in moving { head.append(littleEndian: summaries[index].sum.bitPattern) }
+        for index in moving { head.append(littleEndian: summaries[index].min.bitPattern) }
+        for index in moving { head.append(littleEndian: summaries[index].max.bitPattern) }
+        for index in moving { head.append(littleEndian: summaries[index].last.bitPattern) }
     }
 
     private func writeAnomalies() throws(WireError) {

@@ -71,13 +71,26 @@ enum ValueColumnDecoder {
         while index < count {
             if count - index >= 8, end - pointer >= 8 {
                 var word = UInt64(littleEndian: UnsafeRawPointer(pointer).loadUnaligned(as: UInt64.self))
-                if word & 0x8080_8080_8080_8080 == 0 {
+                let continued = word & 0x8080_8080_8080_8080
+                if continued == 0 {
                     // Eight codes of one byte each.
                     for _ in 0..<8 {
                         step(word & 0x7f)
                         word >>= 8
                     }
                     pointer += 8
+                    continue
+                }
+                if continued & (continued << 8) == 0 {
+                    // Codes of one and two bytes: four of them lie in the word. No branch asks which is which.
+                    var used: UInt64 = 0
+                    for _ in 0..<4 {
+                        let isLong = word >> 7 & 1
+                        step(word & 0x7f | word >> 1 & 0x3f80 & (0 &- isLong))
+                        word &>>= 8 &+ 8 &* isLong
+                        used &+= 1 &+ isLong
+                    }
+                    pointer += Int(truncatingIfNeeded: used)
                     continue
                 }
             }

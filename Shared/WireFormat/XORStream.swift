@@ -50,7 +50,13 @@ enum XORStream {
             let significant = Int(control & 15)
             guard low + significant <= 8, end - pointer >= significant else { return false }
             var differing: UInt64 = 0
-            for byte in 0..<significant { differing |= UInt64(pointer[byte]) &<< UInt64(8 * (low + byte)) }
+            if end - pointer >= 8 {
+                let word = UInt64(littleEndian: UnsafeRawPointer(pointer).loadUnaligned(as: UInt64.self))
+                let kept = significant == 0 ? 0 : word &<< UInt64(64 - 8 * significant)
+                differing = kept &>> UInt64(64 - 8 * (low + significant))
+            } else {
+                for byte in 0..<significant { differing |= UInt64(pointer[byte]) &<< UInt64(8 * (low + byte)) }
+            }
             pointer += significant
             bits ^= differing
             values[index] = Double(bitPattern: bits)

@@ -11,7 +11,8 @@ struct StoredSeries: SeriesSource {
     func select(_ request: SeriesRequest) throws -> any SeriesSelection {
         let range =
             Timestamp(milliseconds: request.range.lowerBound)...Timestamp(milliseconds: request.range.upperBound)
-        return StoredSelection(store, store.series(request.matchers, in: range), range)
+        let places = store.index.places(of: store.index.select(request.matchers, in: range))
+        return StoredSelection(store, places, range, onlyLast: request.hints.needsOnlyLast)
     }
 }
 
@@ -20,20 +21,24 @@ private final class StoredSelection: SeriesSelection {
     static let gapWarningsMax = 8
 
     private let store: TenantStore
-    private let entries: [SeriesIndex.Entry]
+    private let places: [SeriesIndex.Place]
     private let range: ClosedRange<Timestamp>
+    private let onlyLast: Bool
+    private let scope: ReadScope
     private let damaged = Mutex(0)
 
-    init(_ store: TenantStore, _ entries: [SeriesIndex.Entry], _ range: ClosedRange<Timestamp>) {
+    init(_ store: TenantStore, _ places: [SeriesIndex.Place], _ range: ClosedRange<Timestamp>, onlyLast: Bool) {
         self.store = store
-        self.entries = entries
+        self.places = places
         self.range = range
+        self.onlyLast = onlyLast
+        scope = store.scope(in: range)
     }
 
-    var count: Int { entries.count }
-    func labels(at position: Int) -> SeriesKey { entries[position].descriptor.key }
+    var count: Int { places.count }
+    func labels(at position: Int) -> SeriesKey { store.index.key(places[position].id) }
 
-    func makeReader() throws -> any SampleReader { Reader(selection: self, reader: store.reader(in: range)) }
+    func makeReader() throws -> any SampleReader { Reader(selection: self, reader: scope.reader()) }
 
     private struct Reader: SampleReader {
         let selection: StoredSelection
@@ -46,7 +51,12 @@ private final class StoredSelection: SeriesSelection {
         }
 
         mutating func read(_ position: Int, into buffer: inout SampleBuffer) throws {
-            try reader.read(selection.entries[position], &buffer.timestamps, &buffer.values)
+            let place = selection.places[position]
+            if selection.onlyLast {
+                try reader.readLast(place, &buffer.timestamps, &buffer.values)
+            } else {
+                try reader.read(place, &buffer.timestamps, &buffer.values)
+            }
             let damaged = reader.damagedParts
             guard damaged > told else { return }
             selection.damaged.withLock { $0 += damaged - told }
@@ -60,7 +70,7 @@ private final class StoredSelection: SeriesSelection {
         if damaged > 0 { warnings.append("\(damaged) damaged parts of the store are left out of this answer") }
         let gaps = store.gaps(in: range)
         guard !gaps.isEmpty else { return warnings }
-        let agents = Set(Set(entries.map(\.agent)).compactMap { store.agent($0) })
+        let agents = Set(Set(places.map(\.agent)).compactMap { store.agent($0) })
         let lost = gaps.filter { agents.contains($0.agent) && $0.count.records > 0 }
         for gap in lost.prefix(Self.gapWarningsMax) { warnings.append(Self.text(gap)) }
         if lost.count > Self.gapWarningsMax {

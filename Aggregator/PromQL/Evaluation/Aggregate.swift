@@ -20,15 +20,21 @@ struct SumAggregate: Aggregate {
         grow(&sums, group, steps, Frame.absent)
         grow(&compensations, group, steps, 0)
         let start = group * steps
-        for (step, value) in row.enumerated() where !Frame.isAbsent(value) {
-            let place = start + step
-            if Frame.isAbsent(sums[place]) {
-                sums[place] = value
-            } else {
-                var sum = KahanSum(sums[place], compensations[place])
-                sum.add(value)
-                sums[place] = sum.sum
-                compensations[place] = sum.compensation
+        row.withUnsafeBufferPointer { row in
+            sums.withUnsafeMutableBufferPointer { sums in
+                compensations.withUnsafeMutableBufferPointer { compensations in
+                    for step in row.indices where !Frame.isAbsent(row[step]) {
+                        let place = start + step
+                        if Frame.isAbsent(sums[place]) {
+                            sums[place] = row[step]
+                        } else {
+                            var sum = KahanSum(sums[place], compensations[place])
+                            sum.add(row[step])
+                            sums[place] = sum.sum
+                            compensations[place] = sum.compensation
+                        }
+                    }
+                }
             }
         }
     }
@@ -70,23 +76,21 @@ struct CellAggregate: Aggregate {
 /// `avg`.
 struct MeanAggregate: Aggregate {
     let steps: Int
-    private var cells: [KahanMean?] = []
+    private var cells: [KahanMean] = []
 
     init(steps: Int) { self.steps = steps }
 
     mutating func add(_ row: ArraySlice<Double>, to group: Int) {
-        grow(&cells, group, steps, nil)
+        grow(&cells, group, steps, KahanMean())
         let start = group * steps
-        for (step, value) in row.enumerated() where !Frame.isAbsent(value) {
-            if cells[start + step] == nil {
-                cells[start + step] = KahanMean(value)
-            } else {
-                cells[start + step]?.add(value)
+        row.withUnsafeBufferPointer { row in
+            cells.withUnsafeMutableBufferPointer { cells in
+                for step in row.indices where !Frame.isAbsent(row[step]) { cells[start + step].add(row[step]) }
             }
         }
     }
 
-    func values() -> [Double] { cells.map { $0?.mean ?? Frame.absent } }
+    func values() -> [Double] { cells.map { $0.count == 0 ? Frame.absent : $0.mean } }
 }
 
 /// `stddev` and `stdvar`: Welford's method.

@@ -30,16 +30,19 @@ struct Pipeline {
     /// Values computed per chunk, about.
     private static let chunkValues = 65_536
     private static let chunkSeriesMax = 1024
+    private static let chunkSeriesMin = 32
 
     /// Computes all rows, chunk by chunk, in the order of the selection.
     func run(_ consume: (Frame) throws(QueryError) -> Void) throws(QueryError) {
-        let size = max(1, min(Self.chunkSeriesMax, Self.chunkValues / max(1, grid.count)))
+        // Small enough, too, that every thread has its share.
+        let concurrency = max(1, evaluator.options.concurrency)
+        let share = max(Self.chunkSeriesMin, (selection.count + concurrency * 4 - 1) / (concurrency * 4))
+        let size = max(1, min(Self.chunkSeriesMax, Self.chunkValues / max(1, grid.count), share))
         let chunks = (selection.count + size - 1) / size
         let chunk = Chunk(
             selector: selector, selection: selection, readers: ReaderPool(selection), base: base, grid: grid,
             stages: stages,
             lookback: evaluator.options.lookback, samplesMax: evaluator.samplesLeft)
-        let concurrency = max(1, evaluator.options.concurrency)
         var notes = RangeNotes(function)
         var hasSamples = false
         var next = 0

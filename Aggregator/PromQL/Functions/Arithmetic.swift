@@ -59,14 +59,23 @@ struct KahanSum {
 
 /// A mean that is the sum over the count as long as the sum does not overflow, and incremental from there on.
 struct KahanMean {
-    private var accumulated: KahanSum
-    private(set) var count = 1.0
+    private var accumulated = KahanSum()
+    private(set) var count = 0.0
     private var isIncremental = false
 
-    @inline(__always) init(_ first: Double) { accumulated = KahanSum(first) }
+    /// Of nothing yet.
+    @inline(__always) init() {}
+    @inline(__always) init(_ first: Double) {
+        accumulated = KahanSum(first)
+        count = 1
+    }
 
     @inline(__always) mutating func add(_ value: Double) {
         count += 1
+        if count == 1 {
+            accumulated = KahanSum(value)
+            return
+        }
         if !isIncremental {
             var next = accumulated
             next.add(value)

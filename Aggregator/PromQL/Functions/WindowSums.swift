@@ -36,7 +36,44 @@ struct WindowSums {
         _ values: UnsafeBufferPointer<Double>, _ low: Int, _ high: Int, _ start: (sum: Double, error: Double)
     ) -> (sum: Double, error: Double) {
         var total = start
-        for index in low..<high { total = add(values[index], total) }
+        var index = low
+        if high - low >= blocksFrom { total = add(inLanes(values, low, high, end: &index), total) }
+        while index < high {
+            total = add(values[index], total)
+            index += 1
+        }
+        return total
+    }
+
+    @inline(__always)
+    private static func add(
+        _ part: (sum: Double, error: Double), _ total: (sum: Double, error: Double)
+    ) -> (sum: Double, error: Double) {
+        var total = add(part.sum, total)
+        total.error += part.error
+        return total
+    }
+
+    /// Four sums side by side, since one would wait for each addition.
+    /// - Parameter end: behind the last value summed.
+    @inline(__always)
+    private static func inLanes(
+        _ values: UnsafeBufferPointer<Double>, _ low: Int, _ high: Int, end: inout Int
+    ) -> (sum: Double, error: Double) {
+        var sums = SIMD4<Double>.zero
+        var errors = SIMD4<Double>.zero
+        var index = low
+        while index + 4 <= high {
+            let four = SIMD4(values[index], values[index + 1], values[index + 2], values[index + 3])
+            let next = sums + four
+            let part = next - sums
+            errors += (sums - (next - part)) + (four - part)
+            sums = next
+            index += 4
+        }
+        end = index
+        var total = (sum: sums[0], error: errors[0])
+        for lane in 1..<4 { total = add((sums[lane], errors[lane]), total) }
         return total
     }
 
@@ -49,8 +86,7 @@ struct WindowSums {
         let lastBlock = high / Self.blockLength
         var total = Self.total(values, low, firstBlock * Self.blockLength, (0, 0))
         for block in firstBlock..<lastBlock {
-            total = Self.add(blocks[block].sum, total)
-            total.error += blocks[block].error
+            total = Self.add(blocks[block], total)
         }
         return Self.total(values, lastBlock * Self.blockLength, high, total)
     }

@@ -18,6 +18,14 @@ package final class SeriesIndex: Sendable {
         package let last: Timestamp
     }
 
+    /// What reading a series takes, without its labels.
+    package struct Place: Sendable {
+        package let id: SeriesID
+        package let agent: AgentNumber
+        /// Whether other agents have samples of it, too.
+        package let isShared: Bool
+    }
+
     package let seriesMax: Int
     private let state: Mutex<SeriesIndexState>
 
@@ -85,6 +93,10 @@ package final class SeriesIndex: Sendable {
         state.withLock { $0.clip(ids, range) }
     }
     func agent(of id: SeriesID) -> AgentNumber? { state.withLock { $0.agent(of: id) } }
+    /// Where the series are read; those that are gone meanwhile are left out.
+    package func places(of ids: [SeriesID]) -> [Place] { state.withLock { state in ids.compactMap(state.place) } }
+    /// The labels of a series; empty when it is gone meanwhile.
+    package func key(_ id: SeriesID) -> SeriesKey { state.withLock { $0.key(id) } }
 
     package func entry(_ id: SeriesID) -> Entry? { state.withLock { $0.entry(id) } }
 

@@ -47,13 +47,26 @@ struct SeriesIndexState: Sendable {
         Self.position(of: id.rawValue, in: ids).map { min(Int(types[$0]), MetricType.allCases.count - 1) } ?? 0
     }
 
+    func place(_ id: SeriesID) -> SeriesIndex.Place? {
+        Self.position(of: id.rawValue, in: ids).map {
+            SeriesIndex.Place(id: id, agent: agents[$0], isShared: !sharers.isEmpty && sharers[id.rawValue] != nil)
+        }
+    }
+
+    func key(_ id: SeriesID) -> SeriesKey {
+        Self.position(of: id.rawValue, in: ids).map(key(at:)) ?? SeriesKey(labels: [])
+    }
+
+    private func key(at position: Int) -> SeriesKey {
+        SeriesKey(canonical: packed[span(position)].map { Label(symbols[$0.name], symbols[$0.value]) })
+    }
+
     func entry(_ id: SeriesID) -> SeriesIndex.Entry? {
         guard let position = Self.position(of: id.rawValue, in: ids) else { return nil }
-        let labels = packed[span(position)].map { Label(symbols[$0.name], symbols[$0.value]) }
         return SeriesIndex.Entry(
             id: id, agent: agents[position],
             descriptor: SeriesDescriptor(
-                key: SeriesKey(labels: labels), type: MetricType(rawValue: types[position]) ?? .unknown),
+                key: key(at: position), type: MetricType(rawValue: types[position]) ?? .unknown),
             first: Timestamp(milliseconds: firsts[position]), last: Timestamp(milliseconds: lasts[position]))
     }
 

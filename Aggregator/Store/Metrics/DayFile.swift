@@ -1,4 +1,5 @@
 import SQLite
+import Synchronization
 import Telemetry
 import WireFormat
 
@@ -26,6 +27,11 @@ final class DayFile: Sendable {
     let path: String
     private let writer: GuardedDatabase
     private let readers: ReaderPool
+    private static let numbers = Atomic<UInt64>(0)
+    private static func nextNumber() -> UInt64 { numbers.add(1, ordering: .relaxed).newValue }
+    private let currentNumber = Atomic(nextNumber())
+    /// Of this opening of the file: while it stays, one id means one group.
+    var number: UInt64 { currentNumber.load(ordering: .acquiring) }
 
     init(day: Int64, path: String) throws {
         self.day = day
@@ -207,6 +213,8 @@ final class DayFile: Sendable {
 
     /// Takes out groups that do not decode any more.
     func remove(_ ids: [Int64]) throws {
+        // The highest ids may be given out again.
+        defer { currentNumber.store(Self.nextNumber(), ordering: .releasing) }
         try writer.use { database in
             try database.transaction {
                 let delete = try database.statement("DELETE FROM chunk WHERE id = ?1")

@@ -1,4 +1,3 @@
-import Compression
 import SQLite
 import Telemetry
 import WireFormat
@@ -8,61 +7,44 @@ import WireFormat
 /// The list of level-0 blocks is taken first, the chunk groups after it: a block that is merged meanwhile is then
 /// found in both (and merged away by time), never in neither. Holds no lock and no transaction between calls.
 ///
-/// Memory: the agent's decoded level-0 blocks in range (a few minutes of its series, 8 B per sample), and chunk
-/// bodies up to ``chunkBytesMax``, each with its directory (40 B per series) and four inflated frames of 256 KiB.
+/// Series are best asked for in the order of their ids, see ``OpenBlocks`` and ``OpenChunks``, which also state what
+/// memory it takes.
 final class AgentReader {
-    static let chunkBytesMax = 64 << 20
-
     let agent: AgentNumber
-    private let store: TenantStore
     private let range: ClosedRange<Int64>
-    private var blocks: [(tables: TableSet, samples: MetricBatch, shift: Int64, id: Int64)]?
-    private var rows: [(day: Int64, row: DayFile.Row)]?
-    private var marks: [ChunkKey: Int64] = [:]
-    private var chunks: [ChunkKey: ChunkGroupReader] = [:]
-    private var chunkBytes = 0
-    private let decompressor: ZstdDecompressor
-    /// Taken before the lists, so that what is not deleted any more is gone from what they list.
     private let deleted: DeletionSet
     private let isPushed: Bool
-    private var damaged = Set<ChunkKey>()
-    var damagedCount: Int { damaged.count }
+    private let chunks: OpenChunks
+    private var blocks: OpenBlocks
+    var damagedCount: Int { chunks.damagedCount }
 
-    private struct ChunkKey: Hashable {
-        let day: Int64
-        let id: Int64
-    }
-
-    init(_ store: TenantStore, _ agent: AgentNumber, _ range: ClosedRange<Timestamp>) throws {
-        decompressor = try ZstdDecompressor()
-        self.store = store
-        deleted = store.deletions.current
-        isPushed = store.isPushed(agent)
+    init(_ scope: ReadScope, _ agent: AgentNumber) throws {
         self.agent = agent
-        self.range = range.lowerBound.milliseconds...range.upperBound.milliseconds
+        range = scope.range
+        deleted = scope.deleted
+        isPushed = scope.store.isPushed(agent)
+        blocks = OpenBlocks(try scope.blocks(of: agent))
+        chunks = try OpenChunks(scope, agent)
     }
 
     /// - Returns: the series' samples in range, settled; empty when there are none.
     func samples(of id: SeriesID) throws -> SampleRun {
-        let blocks = try openBlocks()
         var run = SampleRun()
-        // A group may be merged away between listing and reading; then the list is read again.
-        for _ in 0..<3 {
+        try chunks.withGroups(around: id) {
             run.removeAll()
-            if try appendChunks(of: id, to: &run) { break }
-            rows = nil
+        } each: { chunk, position, applied in
+            let start = chunk.startTimestamps.isEmpty ? 0 : chunk.startTimestamps[position]
+            run.append(
+                chunk.timestamps(position), try chunk.values(position), start: start,
+                anomalies: chunk.anomalousPositions(position),
+                without: deleted.isEmpty ? [] : deleted.cuts(of: id.rawValue, applied: applied))
         }
-        for block in blocks {
-            guard let number = block.tables.number(of: id) else { continue }
-            let cuts = deleted.isEmpty ? [] : deleted.cuts(of: id.rawValue, block: block.id, isPushed: isPushed)
-            for group in block.samples.groups {
-                if let position = group.position(of: number) {
-                    if cuts.isEmpty {
-                        run.append(group, position: position, shift: block.shift)
-                    } else {
-                        run.append(group, position: position, shift: block.shift, without: cuts)
-                    }
-                }
+        blocks.forEachPart(of: id) { part in
+            let cuts = deleted.isEmpty ? [] : deleted.cuts(of: id.rawValue, block: part.block, isPushed: isPushed)
+            if cuts.isEmpty {
+                run.append(part.group, position: part.position, shift: part.shift)
+            } else {
+                run.append(part.group, position: part.position, shift: part.shift, without: cuts)
             }
         }
         run.settle()
@@ -70,100 +52,100 @@ final class AgentReader {
         return run
     }
 
-    // MARK: Level 0
-
-    private func openBlocks() throws -> [(tables: TableSet, samples: MetricBatch, shift: Int64, id: Int64)] {
-        if let blocks { return blocks }
-        var opened: [(tables: TableSet, samples: MetricBatch, shift: Int64, id: Int64)] = []
-        for block in store.head.blocks(of: agent)
-        where block.first <= range.upperBound && block.last >= range.lowerBound {
-            if let (tables, samples) = try store.decoded(block, of: agent) {
-                opened.append((tables, samples, block.shift, block.id))
-            }
+    /// Appends the series' samples in range straight to the caller's columns, if they lie in the order of time and none
+    /// may be deleted.
+    /// - Returns: false when they do not; then the columns are as before, and ``samples(of:)`` sorts them out.
+    func append(_ id: SeriesID, _ timestamps: inout [Int64], _ values: inout [Double]) throws -> Bool {
+        guard !isCut(id) else { return false }
+        let base = timestamps.count
+        var isOrdered = true
+        try chunks.withGroups(around: id) {
+            timestamps.removeLast(timestamps.count - base)
+            values.removeLast(values.count - base)
+            isOrdered = true
+        } each: { chunk, position, _ in
+            let times = chunk.timestamps(position)
+            let kept = range.part(of: times)
+            guard isOrdered, !kept.isEmpty else { return }
+            isOrdered = timestamps.count == base || times[kept.lowerBound] > timestamps[timestamps.count - 1]
+            guard isOrdered else { return }
+            try Self.decode(chunk, position, kept, of: times.count, into: &values)
+            timestamps.append(contentsOf: times[kept])
         }
-        blocks = opened
-        return opened
+        if isOrdered { isOrdered = blocks.append(id, from: base, &timestamps, &values) }
+        if !isOrdered {
+            timestamps.removeLast(timestamps.count - base)
+            values.removeLast(values.count - base)
+        }
+        return isOrdered
     }
 
-    // MARK: Level 1
+    /// Whether a deletion names the series.
+    private func isCut(_ id: SeriesID) -> Bool { deleted.all.contains { $0.contains(id.rawValue) } }
 
-    /// - Returns: false when a listed group is gone.
-    private func appendChunks(of id: SeriesID, to run: inout SampleRun) throws -> Bool {
-        for (day, row) in try openRows() where row.low <= id.rawValue && row.high >= id.rawValue {
-            let key = ChunkKey(day: day, id: row.id)
-            guard !damaged.contains(key) else { continue }
-            var chunk = chunks[key]
-            if chunk == nil {
-                guard let body = try body(day, row.id) else { return false }
-                chunk = open(body, key)
-            }
-            guard let chunk else { continue }
-            do {
-                guard let position = chunk.position(of: UInt64(id.rawValue)) else { continue }
-                let start = chunk.startTimestamps.isEmpty ? 0 : chunk.startTimestamps[position]
-                let cuts = deleted.isEmpty ? [] : deleted.cuts(of: id.rawValue, applied: marks[key] ?? 0)
-                run.append(
-                    chunk.timestamps(position), try chunk.values(position), start: start,
-                    anomalies: chunk.anomalousPositions(position), without: cuts)
-            } catch {
-                markDamaged(key, "\(error)")
-            }
-        }
-        return true
-    }
-
-    private func open(_ body: [UInt8], _ key: ChunkKey) -> ChunkGroupReader? {
+    /// Appends the values at `kept` of all `count`. When it throws, nothing is appended.
+    private static func decode(
+        _ chunk: ChunkGroupReader, _ position: Int, _ kept: Range<Int>, of count: Int, into values: inout [Double]
+    ) throws {
+        let place = values.count
+        values.append(contentsOf: repeatElement(0, count: count))
         do {
-            let chunk = try ChunkGroupReader(body, decompressor: decompressor)
-            if chunkBytes + body.count > Self.chunkBytesMax {
-                chunks.removeAll(keepingCapacity: true)
-                chunkBytes = 0
+            try values.withUnsafeMutableBufferPointer { values in
+                guard let target = values.baseAddress.map({ $0 + place }) else { return }
+                try chunk.read(position, into: target)
+                if kept.lowerBound > 0 { target.update(from: target + kept.lowerBound, count: kept.count) }
             }
-            chunks[key] = chunk
-            chunkBytes += body.count
-            return chunk
         } catch {
-            markDamaged(key, "\(error)")
-            return nil
+            values.removeLast(count)
+            throw error
         }
+        values.removeLast(count - kept.count)
     }
 
-    private func markDamaged(_ key: ChunkKey, _ finding: String) {
-        guard damaged.insert(key).inserted else { return }
-        store.report(DayFiles.name(key.day), "chunk group \(key.id): \(finding)", "its samples are left out")
-    }
-
-    private func body(_ day: Int64, _ id: Int64) throws -> [UInt8]? {
-        var found: [UInt8]?
-        // A damaged day file is set aside and costs that day.
-        do {
-            try store.onDay(day, creating: false) { found = try $0.body(of: id) }
-        } catch let error as SQLiteError where error.isDamage {
-            return nil
+    /// The last sample in range. Of several at that time the one committed last counts, as everywhere.
+    ///
+    /// Chunks answer from their summaries and blocks from the latest on, so that it costs no decoding of a series.
+    func last(of id: SeriesID) throws -> (time: Int64, value: Double)? {
+        guard !isCut(id) else {
+            let run = try samples(of: id)
+            return run.timestamps.last.flatMap { time in run.values.last.map { (time, $0) } }
         }
-        return found
-    }
-
-    private func openRows() throws -> [(day: Int64, row: DayFile.Row)] {
-        if let rows { return rows }
-        var found: [(day: Int64, row: DayFile.Row)] = []
-        var marks: [ChunkKey: Int64] = [:]
-        let days = CivilDay.day(of: range.lowerBound)...CivilDay.day(of: range.upperBound)
-        for day in store.days.days(in: days) {
-            do {
-                try store.onDay(day, creating: false) { file in
-                    for row in try file.rows(of: agent)
-                    where row.first <= range.upperBound && row.last >= range.lowerBound { found.append((day, row)) }
-                    if !deleted.isEmpty {
-                        for (id, applied) in try file.marks() { marks[ChunkKey(day: day, id: id)] = applied }
-                    }
-                }
-            } catch let error as SQLiteError where error.isDamage {
-                continue
+        var found: (time: Int64, value: Double)?
+        try chunks.withGroups(around: id) {
+            found = nil
+        } each: { chunk, position, _ in
+            let times = chunk.timestamps(position)
+            guard let index = range.part(of: times).last, times[index] >= found?.time ?? .min else { return }
+            if index == times.count - 1, let summary = chunk.summary(position) {
+                found = (times[index], summary.last)
+            } else {
+                found = (times[index], try chunk.values(position)[index])
             }
         }
-        rows = found
-        self.marks = marks
-        return found
+        guard let part = blocks.last(of: id, notBefore: found?.time ?? .min), let index = part.kept.last else {
+            return found
+        }
+        let time = part.group.timestamps[index] &+ part.shift
+        return (time, part.group.values[part.position * part.group.timestamps.count + index])
+    }
+}
+
+extension ClosedRange<Int64> {
+    /// The indexes of ascending times that lie in the range once `shift` is added to them. O(log n).
+    func part(of times: [Int64], shift: Int64 = 0) -> Range<Int> {
+        guard let first = times.first, let last = times.last else { return 0..<0 }
+        let low = first &+ shift >= lowerBound ? 0 : Self.count(times) { $0 &+ shift < lowerBound }
+        let high = last &+ shift <= upperBound ? times.count : Self.count(times) { $0 &+ shift <= upperBound }
+        return low..<Swift.max(low, high)
+    }
+
+    /// How many of the first times satisfy `isBefore`, which later ones do not.
+    private static func count(_ times: [Int64], _ isBefore: (Int64) -> Bool) -> Int {
+        var (low, high) = (0, times.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if isBefore(times[middle]) { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }

@@ -62,7 +62,7 @@ extension TenantStore: SampleSource {
     package func metricTypes() -> [(name: String, type: MetricType)] { index.metricTypes() }
     package func cardinality(top count: Int) -> Cardinality { index.cardinality(top: count) }
     package func samples(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) throws -> any SeriesCursor {
-        StoredSeriesCursor(SeriesReader(self, range), index.select(matchers, in: range))
+        StoredSeriesCursor(scope(in: range).reader(), index.select(matchers, in: range))
     }
 }
 

@@ -1,3 +1,4 @@
+import Synchronization
 package import Telemetry
 
 /// Reads series by series over head, level 0 and level 1, merged by time. An agent's series mostly follow each other
@@ -5,24 +6,52 @@ package import Telemetry
 ///
 /// Bounded memory, see ``AgentReader``. Not thread-safe: one for each thread.
 package struct SeriesReader {
-    let store: TenantStore
-    private let range: ClosedRange<Timestamp>
+    private let scope: ReadScope
+    var store: TenantStore { scope.store }
     private var reader: AgentReader?
     private var sharers: [AgentNumber: AgentReader] = [:]
 
-    init(_ store: TenantStore, _ range: ClosedRange<Timestamp>) {
-        self.store = store
-        self.range = range
-    }
+    init(_ scope: ReadScope) { self.scope = scope }
 
     /// Appends a series' samples in range: strictly ascending in time, milliseconds.
     /// - Throws: ``StoreError``. What does not decode is left out, reported and counted in ``damagedParts``.
     package mutating func read(
-        _ entry: SeriesIndex.Entry, _ timestamps: inout [Int64], _ values: inout [Double]
+        _ series: SeriesIndex.Place, _ timestamps: inout [Int64], _ values: inout [Double]
     ) throws {
-        let run = try samples(of: entry.id, entry.agent)
+        if !series.isShared {
+            let reader = try reader(of: series.agent)
+            if try store.throwing({ try reader.append(series.id, &timestamps, &values) }) { return }
+        }
+        let run = try samples(of: series.id, series.agent)
         timestamps.append(contentsOf: run.timestamps)
         values.append(contentsOf: run.values)
+    }
+
+    /// Appends the last sample in range only.
+    /// - Throws: as ``read(_:_:_:)``.
+    package mutating func readLast(
+        _ series: SeriesIndex.Place, _ timestamps: inout [Int64], _ values: inout [Double]
+    ) throws {
+        if series.isShared {
+            let run = try samples(of: series.id, series.agent)
+            if let time = run.timestamps.last, let value = run.values.last {
+                timestamps.append(time)
+                values.append(value)
+            }
+            return
+        }
+        let reader = try reader(of: series.agent)
+        guard let last = try store.throwing({ try reader.last(of: series.id) }) else { return }
+        timestamps.append(last.time)
+        values.append(last.value)
+    }
+
+    private mutating func reader(of agent: AgentNumber) throws -> AgentReader {
+        if let reader, reader.agent == agent { return reader }
+        finishedDamage += reader?.damagedCount ?? 0
+        let fresh = try AgentReader(scope, agent)
+        reader = fresh
+        return fresh
     }
 
     /// Chunk groups that could not be read so far.
@@ -32,13 +61,10 @@ package struct SeriesReader {
     private var finishedDamage = 0
 
     mutating func samples(of id: SeriesID, _ agent: AgentNumber) throws -> SampleRun {
-        if reader?.agent != agent {
-            finishedDamage += reader?.damagedCount ?? 0
-            reader = try AgentReader(store, agent, range)
-        }
-        var run = try store.throwing { try reader?.samples(of: id) ?? SampleRun() }
+        let own = try reader(of: agent)
+        var run = try store.throwing { try own.samples(of: id) }
         for agent in store.index.sharers(of: id) {
-            let reader = try sharers[agent] ?? AgentReader(store, agent, range)
+            let reader = try sharers[agent] ?? AgentReader(scope, agent)
             sharers[agent] = reader
             let more = try store.throwing { try reader.samples(of: id) }
             guard !more.isEmpty else { continue }
@@ -49,9 +75,40 @@ package struct SeriesReader {
     }
 }
 
+/// What is read by one query: a time range, and what its readers share. Thread-safe.
+package final class ReadScope: Sendable {
+    let store: TenantStore
+    /// Milliseconds.
+    let range: ClosedRange<Int64>
+    /// Taken before the lists of blocks and groups, so that what is not deleted any more is gone from what they list.
+    let deleted: DeletionSet
+    private let listed = Mutex<[AgentNumber: ListedBlocks]>([:])
+
+    init(_ store: TenantStore, _ range: ClosedRange<Timestamp>) {
+        self.store = store
+        deleted = store.deletions.current
+        self.range = range.lowerBound.milliseconds...range.upperBound.milliseconds
+    }
+
+    package func reader() -> SeriesReader { SeriesReader(self) }
+
+    /// An agent's level-0 blocks; whoever asks first decodes them, others wait for that.
+    func blocks(of agent: AgentNumber) throws -> ListedBlocks {
+        try listed.withLock { listed in
+            if let known = listed[agent] { return known }
+            // Of agents before nothing is needed any more, apart from what readers hold.
+            if listed.count >= Self.agentsMax { listed.removeAll() }
+            let blocks = try ListedBlocks(store, agent, range)
+            listed[agent] = blocks
+            return blocks
+        }
+    }
+    private static let agentsMax = 8
+}
+
 extension TenantStore {
-    /// For reading many series one by one.
-    package func reader(in range: ClosedRange<Timestamp>) -> SeriesReader { SeriesReader(self, range) }
+    /// For reading many series, by one or several readers.
+    package func scope(in range: ClosedRange<Timestamp>) -> ReadScope { ReadScope(self, range) }
     /// The name of the agent that a series belongs to; nil for pushed ones.
     package func agent(_ number: AgentNumber) -> AgentID? {
         agents.name(of: number).flatMap { $0 == PushedSeries.agent ? nil : $0 }

@@ -1,0 +1,185 @@
+public import Compression
+
+/// A chunk group whose directory has been read: what readers on any thread may share and a cache may keep.
+///
+/// Memory: the group's bytes and about 80 bytes per series.
+public final class OpenedChunkGroup: Sendable {
+    public let bytes: [UInt8]
+    let contents: Contents
+
+    /// What the head of a group says.
+    struct Contents: Sendable {
+        /// Series numbers in ascending order; positions count in this array.
+        var series: [UInt64] = []
+        var timelines: [[Int64]] = []
+        var timelineOf: [UInt16] = []
+        /// By position; empty if none is known.
+        var startTimestamps: [Int64] = []
+        var sampleCount = 0
+        /// Positions of anomalous values by position of the series.
+        var anomalies: [Int: [Int]] = [:]
+        var summaries: [ChunkSummary] = []
+        var directory = ValueColumnDirectory()
+        var frames: [Frame] = []
+    }
+
+    /// Where a frame's bytes lie, and which of the raw bytes it holds.
+    struct Frame: Sendable {
+        var rawStart: Int
+        var rawBytes: Int
+        var start: Int
+        var bytes: Int
+    }
+
+    /// - Throws: ``WireError`` for any bytes that are no valid group.
+    public init(_ bytes: [UInt8], decompressor: ZstdDecompressor) throws(WireError) {
+        self.bytes = bytes
+        var contents = Contents()
+        var failure: WireError?
+        bytes.withUnsafeBytes { bytes in
+            do throws(WireError) { try contents.read(bytes, decompressor) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        self.contents = contents
+    }
+
+    /// Memory that it takes together with all its frames inflated, about.
+    public var costBytes: Int {
+        bytes.count + contents.directory.streamBytes + contents.series.count * 50 + contents.summaries.count
+            * MemoryLayout<ChunkSummary>.stride
+            + contents.timelines.reduce(0) { $0 + $1.count * 8 + 32 }
+    }
+}
+
+extension OpenedChunkGroup.Contents {
+    mutating func read(_ bytes: UnsafeRawBufferPointer, _ decompressor: ZstdDecompressor) throws(WireError) {
+        var cursor = ColumnCursor(bytes)
+        let version = cursor.byte()
+        guard cursor.isValid else { throw .truncated("chunk version") }
+        guard version == ChunkGroup.version else { throw .unsupportedVersion(version) }
+        let flags = cursor.byte()
+        guard flags & ~(ChunkGroup.summariesFlag | ChunkGroup.startsFlag | ChunkGroup.anomaliesFlag) == 0 else {
+            throw .invalid("chunk flags")
+        }
+        let compressed = cursor.take(cursor.count(max: cursor.remaining))
+        guard cursor.isValid else { throw .truncated("chunk head") }
+        let head: [UInt8]
+        do throws(ZstdError) {
+            head = try decompressor.decompress(compressed, boundBytes: ChunkGroup.headBytesMax)
+        } catch {
+            throw .invalid("chunk head")
+        }
+        var failure: WireError?
+        let framesStart = bytes.count - cursor.remaining
+        head.withUnsafeBytes { head in
+            do throws(WireError) {
+                try readHead(head, flags: flags, framesStart: framesStart, framesBytes: cursor.remaining)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    private mutating func readHead(
+        _ head: UnsafeRawBufferPointer, flags: UInt8, framesStart: Int, framesBytes: Int
+    ) throws(WireError) {
+        var cursor = ColumnCursor(head)
+        let timelineCount = cursor.count(max: ChunkGroup.timelinesMax)
+        guard timelineCount > 0 else { throw .invalid("timelines") }
+        for _ in 0..<timelineCount {
+            var timestamps: [Int64] = []
+            try TimestampColumn.read(&cursor, into: &timestamps)
+            timelines.append(timestamps)
+        }
+        try SeriesNumberColumn.read(
+            &cursor, countMax: min(ChunkGroup.seriesMax, cursor.remaining), limit: 1 << 62, into: &series)
+        while timelineOf.count < series.count {
+            let timeline = cursor.count(max: timelineCount - 1)
+            let excess = cursor.varint()
+            guard cursor.isValid, excess < UInt64(series.count - timelineOf.count) else { throw .invalid("timelines") }
+            sampleCount += timelines[timeline].count * (Int(excess) + 1)
+            guard sampleCount <= ChunkGroup.samplesMax else { throw .tooLarge("samples") }
+            timelineOf.append(contentsOf: repeatElement(UInt16(timeline), count: Int(excess) + 1))
+        }
+        if flags & ChunkGroup.startsFlag != 0 {
+            try StartTimestampColumn.read(&cursor, count: series.count, into: &startTimestamps)
+        }
+        if flags & ChunkGroup.anomaliesFlag != 0 { try readAnomalies(&cursor) }
+        let rawBytes = try readFrames(&cursor, framesStart: framesStart, framesBytes: framesBytes)
+        let columns = try ValueColumnSection.readColumns(&cursor, seriesCount: series.count)
+        try directory.read(columns, seriesCount: series.count, streamBytesMax: rawBytes) {
+            timelines[Int(timelineOf[$0])].count
+        }
+        guard directory.streamBytes == rawBytes else { throw .invalid("frames") }
+        if flags & ChunkGroup.summariesFlag != 0 { try readSummaries(&cursor) }
+        guard cursor.isFinished else { throw .invalid("chunk head") }
+    }
+
+    /// - Returns: the raw bytes of all frames.
+    private mutating func readFrames(
+        _ cursor: inout ColumnCursor, framesStart: Int, framesBytes: Int
+    ) throws(WireError) -> Int {
+        let count = cursor.count(max: ChunkGroup.framesMax)
+        var start = framesStart
+        var rawStart = 0
+        for _ in 0..<count {
+            let raw = cursor.count(max: ChunkGroup.frameBytesMax)
+            let size = cursor.count(max: framesStart + framesBytes - start)
+            guard cursor.isValid, raw > 0, size > 0 else { throw .invalid("frames") }
+            frames.append(OpenedChunkGroup.Frame(rawStart: rawStart, rawBytes: raw, start: start, bytes: size))
+            rawStart += raw
+            start += size
+        }
+        guard cursor.isValid, start == framesStart + framesBytes else { throw .invalid("frames") }
+        return rawStart
+    }
+
+    private mutating func readAnomalies(_ cursor: inout ColumnCursor) throws(WireError) {
+        let count = cursor.count(max: min(series.count, cursor.remaining))
+        var next = 0
+        for _ in 0..<count {
+            let index = next + cursor.count(max: series.count)
+            guard cursor.isValid, index < series.count else { throw .invalid("anomalies") }
+            let values = timelines[Int(timelineOf[index])].count
+            let positions = cursor.count(max: min(values, cursor.remaining))
+            var list: [Int] = []
+            list.reserveCapacity(positions)
+            var expected = 0
+            for _ in 0..<positions {
+                let position = expected + cursor.count(max: values)
+                guard cursor.isValid, position < values else { throw .invalid("anomalies") }
+                list.append(position)
+                expected = position + 1
+            }
+            anomalies[index] = list
+            next = index + 1
+        }
+    }
+
+    private mutating func readSummaries(_ cursor: inout ColumnCursor) throws(WireError) {
+        summaries.reserveCapacity(series.count)
+        var moving: [Int] = []
+        for index in series.indices {
+            let entry = directory.entries[index]
+            var value = 0.0
+            if entry.isConstant { try read(index, constant: &value) } else { moving.append(index) }
+            summaries.append(ChunkSummary(constant: value, count: timelines[Int(timelineOf[index])].count))
+        }
+        summaries.withUnsafeMutableBufferPointer { summaries in
+            for index in moving { summaries[index].sum = Double(bitPattern: cursor.word()) }
+            for index in moving { summaries[index].min = Double(bitPattern: cursor.word()) }
+            for index in moving { summaries[index].max = Double(bitPattern: cursor.word()) }
+            for index in moving { summaries[index].last = Double(bitPattern: cursor.word()) }
+        }
+    }
+
+    func read(_ position: Int, constant value: inout Double) throws(WireError) {
+        var none: UInt8 = 0
+        let entry = directory.entries[position]
+        let isValid = withUnsafePointer(to: &none) { none in
+            ValueColumnDecoder.read(entry, stream: none, count: 1, into: &value)
+        }
+        guard isValid else { throw .invalid("value class") }
+    }
+}
