@@ -37,6 +37,9 @@ private final class StoredSelection: SeriesSelection {
 
     var count: Int { places.count }
     func labels(at position: Int) -> SeriesKey { store.index.key(places[position].id) }
+    func labels(at positions: Range<Int>, keeping names: [String]?) -> [SeriesKey] {
+        store.index.keys(places[positions].lazy.map(\.id), keeping: names)
+    }
 
     func makeReader() throws -> any SampleReader { Reader(selection: self, reader: scope.reader()) }
 

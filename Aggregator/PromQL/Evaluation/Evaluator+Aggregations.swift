@@ -67,10 +67,14 @@ extension Evaluator {
     }
 
     /// Feeds an input chunk by chunk where it is a pipeline, otherwise whole.
+    /// - Parameter labels: those that `body` looks at, beside the metric's name; nil: all.
     private func eachChunk(
-        _ input: Plan, _ grid: TimeGrid, _ body: (Frame) throws(QueryError) -> Void
+        _ input: Plan, _ grid: TimeGrid, labels: [String]? = nil, _ body: (Frame) throws(QueryError) -> Void
     ) throws(QueryError) {
-        if let pipeline = try pipeline(input, grid) { return try pipeline.run(body) }
+        if var pipeline = try pipeline(input, grid) {
+            pipeline.labelNames = labels
+            return try pipeline.run(body)
+        }
         let frame = try vector(input, grid)
         try body(frame)
         release(frame.sampleCount)
@@ -83,7 +87,7 @@ extension Evaluator {
         var aggregate = empty
         let keepsAll = plan.operation == .quantile
         var kept = 0
-        try eachChunk(plan.input, grid) { (frame) throws(QueryError) in
+        try eachChunk(plan.input, grid, labels: plan.isWithout ? nil : plan.labels) { (frame) throws(QueryError) in
             let before = grouping.labels.count
             for row in 0..<frame.count {
                 let group = grouping.group(of: frame.labels[row], dropsName: frame.dropsName[row])

@@ -20,6 +20,8 @@ struct Pipeline {
     var stages: [Stage] = []
     /// The call that `base` comes from, for annotations.
     var call: RangeCallPlan?
+    /// The labels that whoever consumes the rows looks at, beside the metric's name; nil: all.
+    var labelNames: [String]?
 
     /// A selection's series differ; with a fixed name they differ in their other labels.
     var distinctness: Frame.Distinctness {
@@ -41,7 +43,7 @@ struct Pipeline {
         let chunks = (selection.count + size - 1) / size
         let chunk = Chunk(
             selector: selector, selection: selection, readers: ReaderPool(selection), base: base, grid: grid,
-            stages: stages,
+            stages: stages, labelNames: labelNames.map { $0 + [SeriesKey.nameLabel] },
             lookback: evaluator.options.lookback, samplesMax: evaluator.samplesLeft)
         var notes = RangeNotes(function)
         var hasSamples = false
@@ -98,6 +100,7 @@ struct Chunk: Sendable {
     let base: Pipeline.Base
     let grid: TimeGrid
     let stages: [Pipeline.Stage]
+    let labelNames: [String]?
     let lookback: Int64
     let samplesMax: Int
 
@@ -120,6 +123,7 @@ struct Chunk: Sendable {
             rows.notes = RangeNotes(function)
             dropsName = !function.keepsName
         }
+        let keys = selection.labels(at: positions, keeping: labelNames)
         var row = 0
         for position in positions {
             buffer.removeAll()
@@ -135,7 +139,7 @@ struct Chunk: Sendable {
                 Result { () throws(QueryError) in try compute(&buffer, into: output) }
             }.get()
             guard hasSample else { continue }
-            let labels = LabelSet(selection.labels(at: position))
+            let labels = LabelSet(keys[position - positions.lowerBound])
             frame.labels.append(labels)
             rows.notes.note(labels)
             row += 1

@@ -46,6 +46,9 @@ package struct SelectHints: Sendable, Hashable {
 package protocol SeriesSelection: Sendable {
     var count: Int { get }
     func labels(at position: Int) -> SeriesKey
+    /// The labels of some series, in order.
+    /// - Parameter names: only labels with these names are asked for; nil: all.
+    func labels(at positions: Range<Int>, keeping names: [String]?) -> [SeriesKey]
     /// At most as many as chunks run at once; a reader serves one chunk after the other and may keep what
     /// neighbouring series share. Positions within a chunk ascend, those of chunks mostly do.
     func makeReader() throws -> any SampleReader
@@ -55,6 +58,14 @@ package protocol SeriesSelection: Sendable {
 
 extension SeriesSelection {
     package var warnings: [String] { [] }
+
+    package func labels(at positions: Range<Int>, keeping names: [String]?) -> [SeriesKey] {
+        positions.map { position in
+            let key = labels(at: position)
+            guard let names else { return key }
+            return SeriesKey(canonical: key.labels.filter { names.contains($0.name) })
+        }
+    }
 }
 
 /// Reads the samples of a selection's series. Not thread-safe.

@@ -30,6 +30,9 @@ final class TableSet: Sendable {
     func number(of id: SeriesID) -> UInt32? { position(of: id).map { order[$0] } }
 
     private func position(of id: SeriesID) -> Int? {
+        guard let first = order.first, let last = order.last, ids[Int(first)] <= id, ids[Int(last)] >= id else {
+            return nil
+        }
         var low = 0
         var high = order.count
         while low < high {

@@ -97,6 +97,14 @@ package final class SeriesIndex: Sendable {
     package func places(of ids: [SeriesID]) -> [Place] { state.withLock { state in ids.compactMap(state.place) } }
     /// The labels of a series; empty when it is gone meanwhile.
     package func key(_ id: SeriesID) -> SeriesKey { state.withLock { $0.key(id) } }
+    /// The same for many series.
+    /// - Parameter names: labels with other names are left out; nil: none is.
+    package func keys(_ ids: some Sequence<SeriesID>, keeping names: [String]? = nil) -> [SeriesKey] {
+        state.withLock { state in
+            let kept = names.map { $0.compactMap(state.symbols.number) }
+            return ids.map { state.key($0, keeping: kept) }
+        }
+    }
 
     package func entry(_ id: SeriesID) -> Entry? { state.withLock { $0.entry(id) } }
 

@@ -57,6 +57,17 @@ struct SeriesIndexState: Sendable {
         Self.position(of: id.rawValue, in: ids).map(key(at:)) ?? SeriesKey(labels: [])
     }
 
+    /// - Parameter names: the symbols of the labels' names that are kept; nil: all.
+    func key(_ id: SeriesID, keeping names: [UInt32]?) -> SeriesKey {
+        guard let names else { return key(id) }
+        guard let position = Self.position(of: id.rawValue, in: ids) else { return SeriesKey(canonical: []) }
+        var labels: [Label] = []
+        for index in span(position) where names.contains(packed[index].name) {
+            labels.append(Label(symbols[packed[index].name], symbols[packed[index].value]))
+        }
+        return SeriesKey(canonical: labels)
+    }
+
     private func key(at position: Int) -> SeriesKey {
         SeriesKey(canonical: packed[span(position)].map { Label(symbols[$0.name], symbols[$0.value]) })
     }

@@ -36,6 +36,8 @@ struct PushedBlockBuilder {
     private var base: UInt32 = 0
     private var groups: [Group] = []
     private var byTimes: [GroupKey: Int] = [:]
+    /// The group that the last piece went to; the next one mostly has the same times.
+    private var recent = 0
     private var samples = 0
 
     private init(_ known: ArraySlice<PushedTable>) {
@@ -74,15 +76,21 @@ struct PushedBlockBuilder {
             base += tables.last?.reference.count ?? 0
             tables.append(table)
         }
-        let key = GroupKey(ordinal: piece.ordinal, times: piece.timestamps)
-        let index = byTimes[key] ?? groups.count
-        if index == groups.count {
-            byTimes[key] = index
-            groups.append(Group(ordinal: piece.ordinal, times: piece.timestamps))
+        if recent >= groups.count || groups[recent].ordinal != piece.ordinal || groups[recent].times != piece.timestamps
+        {
+            recent = group(of: piece)
         }
-        groups[index].series.append(base + piece.series.rawValue - table.start)
-        groups[index].values.append(contentsOf: piece.values)
+        groups[recent].series.append(base + piece.series.rawValue - table.start)
+        groups[recent].values.append(contentsOf: piece.values)
         samples += piece.timestamps.count
+    }
+
+    private mutating func group(of piece: SampleWrite.Piece) -> Int {
+        let key = GroupKey(ordinal: piece.ordinal, times: piece.timestamps)
+        if let known = byTimes[key] { return known }
+        byTimes[key] = groups.count
+        groups.append(Group(ordinal: piece.ordinal, times: piece.timestamps))
+        return groups.count - 1
     }
 
     private func finish(into blocks: inout [PushedBlock]) throws {

@@ -85,9 +85,13 @@ extension SampleWrite {
         closeRun()
         var pieces: [Piece] = []
         pieces.reserveCapacity(runs.count)
-        let ordered = runs.indices.sorted {
-            runs[$0].series == runs[$1].series ? $0 < $1 : runs[$0].series < runs[$1].series
-        }
+        // Senders mostly keep an order, and series are numbered as they first came.
+        let ordered =
+            zip(runs, runs.dropFirst()).allSatisfy { $0.series < $1.series }
+            ? Array(runs.indices)
+            : runs.indices.sorted {
+                runs[$0].series == runs[$1].series ? $0 < $1 : runs[$0].series < runs[$1].series
+            }
         var index = 0
         while index < ordered.count {
             let run = runs[ordered[index]]

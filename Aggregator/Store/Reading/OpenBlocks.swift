@@ -63,7 +63,9 @@ struct OpenBlocks {
         let kept: Range<Int>
     }
 
-    private let listed: ListedBlocks
+    private let groups: [ListedBlocks.Group]
+    private let latestFirst: [Int]
+    private let sets: [TableSet]
     /// Where the series asked for next probably stands, by group.
     private var next: [Int]
     private var nextPlaces: [Int]
@@ -72,7 +74,9 @@ struct OpenBlocks {
     private var matches: [(index: Int, position: Int)] = []
 
     init(_ listed: ListedBlocks) {
-        self.listed = listed
+        groups = listed.groups
+        latestFirst = listed.latestFirst
+        sets = listed.sets
         next = Array(repeating: 0, count: listed.groups.count)
         nextPlaces = Array(repeating: 0, count: listed.sets.count)
         numbers = Array(repeating: nil, count: listed.sets.count)
@@ -81,7 +85,7 @@ struct OpenBlocks {
     /// Calls `body` with the series' parts, in the order of commit.
     mutating func forEachPart(of id: SeriesID, _ body: (Part) -> Void) {
         lookUp(id)
-        for index in listed.groups.indices {
+        for index in groups.indices {
             if let position = position(index) { body(part(index, position)) }
         }
     }
@@ -95,10 +99,10 @@ struct OpenBlocks {
         lookUp(id)
         matches.removeAll(keepingCapacity: true)
         var count = 0
-        for index in listed.groups.indices {
+        for index in groups.indices {
             guard let position = position(index) else { continue }
             matches.append((index, position))
-            count += listed.groups[index].kept.count
+            count += groups[index].kept.count
         }
         guard count > 0 else { return true }
         var place = timestamps.count
@@ -106,7 +110,7 @@ struct OpenBlocks {
         values.append(contentsOf: repeatElement(0, count: count))
         return timestamps.withUnsafeMutableBufferPointer { timestamps in
             values.withUnsafeMutableBufferPointer { values in
-                listed.groups.withUnsafeBufferPointer { groups in
+                groups.withUnsafeBufferPointer { groups in
                     var before = place > base ? timestamps[place - 1] : Int64.min
                     for match in matches {
                         let start = match.position * groups[match.index].group.timestamps.count
@@ -128,9 +132,10 @@ struct OpenBlocks {
     /// The part that holds the series' last sample in range, if that is not before `time`.
     mutating func last(of id: SeriesID, notBefore time: Int64) -> Part? {
         lookUp(id)
-        for index in listed.latestFirst {
-            guard listed.groups[index].last >= time else { return nil }
-            if let position = position(index) { return part(index, position) }
+        for index in latestFirst {
+            guard groups[index].last >= time else { return nil }
+            guard numbers[groups[index].set] != nil, let position = position(index) else { continue }
+            return part(index, position)
         }
         return nil
     }
@@ -138,24 +143,24 @@ struct OpenBlocks {
     private mutating func lookUp(_ id: SeriesID) {
         guard id != numbersOf else { return }
         numbersOf = id
-        for set in listed.sets.indices { numbers[set] = listed.sets[set].number(of: id, near: &nextPlaces[set]) }
+        for set in sets.indices { numbers[set] = sets[set].number(of: id, near: &nextPlaces[set]) }
     }
 
     private func part(_ index: Int, _ position: Int) -> Part {
-        let group = listed.groups[index]
+        let group = groups[index]
         return Part(block: group.block, group: group.group, position: position, shift: group.shift, kept: group.kept)
     }
 
     /// Where the series stands in a group.
     @inline(__always)
     private mutating func position(_ index: Int) -> Int? {
-        guard let number = numbers[listed.groups[index].set] else { return nil }
+        guard let number = numbers[groups[index].set] else { return nil }
         let guess = next[index]
-        if guess < listed.groups[index].group.series.count, listed.groups[index].group.series[guess] == number {
+        if guess < groups[index].group.series.count, groups[index].group.series[guess] == number {
             next[index] = guess + 1
             return guess
         }
-        guard let found = listed.groups[index].group.position(of: number) else { return nil }
+        guard let found = groups[index].group.position(of: number) else { return nil }
         next[index] = found + 1
         return found
     }
