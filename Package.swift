@@ -79,10 +79,10 @@ let shared: [Target] = [
 let agent: [Target] = [
     module("Agent/Collectors", ["Telemetry", "RuntimeSupport"]),
     module("Agent/Intake", ["Telemetry", "RuntimeSupport", "JSON"]),
-    module("Agent/Sources", ["Telemetry", "RuntimeSupport", "JSON", "Interchange"]),
+    module("Agent/Sources", ["Telemetry", "RuntimeSupport", "JSON", "Interchange", "Intake"]),
     module("Agent/Buffer", ["Telemetry", "WireFormat", "SQLite", "RuntimeSupport"]),
     module("Agent/Uplink", ["Telemetry", "WireFormat", "RuntimeSupport"]),
-    module("Agent/Control", ["Telemetry", "WireFormat", "RuntimeSupport"]),
+    module("Agent/Control", ["Telemetry", "WireFormat", "RuntimeSupport", "Sources"]),
     module(
         "Agent/Core", name: "AgentCore",
         [
@@ -140,10 +140,10 @@ let testTargets: [Target] = [
     tests("Tests/Shared/MQTT", ["MQTT", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Collectors", ["Collectors", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Intake", ["Intake", "Telemetry", "RuntimeSupport", "TestSupport"]),
-    tests("Tests/Agent/Sources", ["Sources", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Agent/Sources", ["Sources", "Interchange", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Buffer", ["Buffer", "SQLite", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Uplink", ["Uplink", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
-    tests("Tests/Agent/Control", ["Control", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Agent/Control", ["Control", "Sources", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests(
         "Tests/Agent/Core", name: "AgentCoreTests",
         [

@@ -21,6 +21,8 @@ struct Staging {
     var losses: [StoredLoss] = []
     /// Loss records on disk that a staged loss batch now carries.
     var takenLosses: [Int64] = []
+    /// Small state that is committed with the rows.
+    var values: [String: [UInt8]] = [:]
     var bytes = 0
     var pages = 0
 
@@ -28,7 +30,7 @@ struct Staging {
         self.saved = saved
         self.policy = policy
     }
-    var isEmpty: Bool { rows.isEmpty && auxiliaries.isEmpty && losses.isEmpty && takenLosses.isEmpty }
+    var isEmpty: Bool { rows.isEmpty && auxiliaries.isEmpty && losses.isEmpty && takenLosses.isEmpty && values.isEmpty }
     /// Losses may use the reserve.
     var isReserved: Bool { auxiliaries.isEmpty && rows.allSatisfy { $0.meta.kind == .loss } }
 }

@@ -125,6 +125,7 @@ extension Buffer {
             }
             for row in staged?.rows ?? [] { try store.insert(row.meta, payload: row.payload) }
             for loss in staged?.losses ?? [] { try store.record(loss) }
+            for (key, value) in staged?.values ?? [:] { try store.setValue(key, value) }
             try saveBooks(store)
         }
         books.dirty = []

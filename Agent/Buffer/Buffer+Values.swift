@@ -41,4 +41,19 @@ extension Buffer {
         if let value, known[key] == value { return }
         try change(level: .full, isRepeatable: true) { try $0.setValue(key, value) }
     }
+
+    /// Stores a value in the commit of the open transaction (of its last part, if there are several): with the rows, or
+    /// not at all.
+    /// - Throws: as ``setValue(_:_:)``.
+    package func stageValue(_ key: String, _ value: [UInt8]) throws {
+        guard key.utf8.count <= 64, value.count <= BufferLimits.valueBytesMax else {
+            throw BufferError.valueTooLarge(key)
+        }
+        let known = try guarded { try $0.values() }
+        guard known[key] != nil || known.count < BufferLimits.valueCountMax else {
+            throw BufferError.valueTooLarge(key)
+        }
+        precondition(staging != nil, "a value is staged within a transaction")
+        staging?.values[key] = value
+    }
 }

@@ -67,7 +67,9 @@ package struct GuardLimits: Sendable, Equatable {
             deniedKeys.contains(name)
             || (name.hasPrefix(AgentSettings.collectorSection) && deniedKeys.contains("collectors.*"))
         if isDenied { return "is denied by this node's guard file" }
-        if let key = AgentSettings.keysByName[name], !key.isRemote { return "can be set on the node only" }
+        if AgentSettings.keysByName[name]?.isRemote == false || AgentSettings.isSourceSection(name) {
+            return "can be set on the node only"
+        }
         return nil
     }
 

@@ -100,6 +100,8 @@ package final class AgentProgram {
         if let risk = StorageRisk.find(directory: configuration.dataDirectory, procRoot: configuration.procRoot) {
             report(.storageRisk(risk))
         }
+        // A place that cannot be read is one that is not known.
+        sources.kept = { key in try? buffer.value(key) }
         let mailbox = mailbox
         let transport = MosquittoClient(timeSource: time) { event in
             // The engine drains its mailbox faster than a broker fills it; a full one means it is stuck on the disk.

@@ -29,6 +29,7 @@ package enum NodeSettings {
         }
         let names = knownCollectors.sorted().joined(separator: ", ")
         lines.append("collectors.NAME (on, off or an interval, on; 100 ms to 60 min): one of \(names)")
+        lines += AgentSettings.sourceSections.map(\.documentation)
         lines.append("")
         lines.append("Environment variables override them: STAGEBOX_FLUSH_INTERVAL for flush-interval, and so on.")
         lines.append("In the guard file: \(GuardLimits.keys.joined(separator: ", ")).")

@@ -38,8 +38,8 @@ struct HouseRules {
             ("Shared/Compression", ["CZstd"]),
             ("Agent/Uplink", ["Telemetry", "WireFormat", "RuntimeSupport"]),
             ("Agent/Intake", ["Telemetry", "RuntimeSupport", "JSON"]),
-            ("Agent/Sources", ["Telemetry", "RuntimeSupport", "JSON", "Interchange", "Glibc"]),
-            ("Agent/Control", ["Telemetry", "WireFormat", "RuntimeSupport"]),
+            ("Agent/Sources", ["Telemetry", "RuntimeSupport", "JSON", "Interchange", "Intake", "Glibc"]),
+            ("Agent/Control", ["Telemetry", "WireFormat", "RuntimeSupport", "Sources"]),
             ("Aggregator/PromQL", ["Telemetry", "Glibc", "Synchronization"]),
         ] as [(String, Set<String>)])
     func pureModules(folder: String, allowed: Set<String>) {

@@ -49,6 +49,67 @@ struct SourceTests {
         let dropped = "stagebox_agent_source_dropped_total{source=\"statsd\",reason=\"malformed\"}"
         #expect(try tree.agentMetrics()[dropped] == 1)
     }
+
+    @Test(
+        "scraping: Debian's node_exporter, found by file, until it is gone",
+        .enabled(if: Files.isExecutable("/usr/bin/prometheus-node-exporter"), "node_exporter is missing"))
+    func scraping() throws {
+        let port = try FreePort.next()
+        let exporter = try ProcessUnderTest([
+            "/usr/bin/prometheus-node-exporter", "--web.listen-address=127.0.0.1:\(port)",
+        ])
+        defer { exporter.killNow() }
+        try #require(Waiting.until(withinSeconds: 20) { FreePort.isListening(port) }, "node_exporter does not listen")
+        let tree = try tree("scraping") { folder in
+            let file = "[{\"targets\":[\"127.0.0.1:\(port)\"],\"labels\":{\"job\":\"node\",\"rack\":\"r1\"}}]"
+            try Files.write(Array(file.utf8), to: folder.file("targets.json"))
+            return """
+                scrape:
+                  files: \(folder.file("tar*.json"))
+                  interval: 1 s
+                scrape-metric-relabel:
+                  1: drop __name__ go_.*|process_.*
+
+                """
+        }
+        let labels = "exported_job=\"node\",exported_instance=\"127.0.0.1:\(port)\",rack=\"r1\""
+        try tree.expect("up{\(labels)}", 1)
+        try tree.expect("count(node_load1{\(labels)})", 1)
+        try tree.expect("count({__name__=~\"go_.*\",\(labels)}) or vector(-1)", -1)
+        try tree.expect("scrape_samples_scraped{\(labels)} > bool 300", 1)
+        // The kernel's own counters, read twice by different programs, agree to the seconds between.
+        try tree.expect(
+            "abs(node_boot_time_seconds{\(labels)} - on() node_boot_time_seconds{exported_job=\"\"})", 0, within: 1)
+        exporter.killNow()
+        try tree.expect("up{\(labels)}", 0)
+        try tree.expect("count(node_load1{\(labels)}) or vector(-1)", -1)
+    }
+
+    @Test(
+        "access log: Debian's nginx over a rotation and a killed agent, each request once",
+        .enabled(if: Files.isExecutable("/usr/sbin/nginx"), "nginx is missing"))
+    func nginx() throws {
+        let web = try NginxUnderTest()
+        let tree = try tree("nginx") { _ in "access-logs:\n  web: nginx \(web.log)\n" }
+        let requests = "access_log_requests_total{log=\"web\",status=\"2xx\"}"
+        try tree.expect(requests, 0)
+        for _ in 0..<20 { _ = try HTTPLoopback.send("GET", "/", port: web.port) }
+        for _ in 0..<3 { _ = try HTTPLoopback.send("GET", "/missing", port: web.port) }
+        try tree.expect(requests, 20)
+        try tree.expect("access_log_requests_total{log=\"web\",status=\"4xx\"}", 3)
+        try tree.expect("access_log_request_seconds_count{log=\"web\"}", 23)
+        try tree.expect("access_log_response_bytes_total{log=\"web\"} > bool 100", 1)
+        try web.rotate()
+        for _ in 0..<5 { _ = try HTTPLoopback.send("GET", "/", port: web.port) }
+        try tree.expect(requests, 25)
+        tree.killAgent()
+        for _ in 0..<4 { _ = try HTTPLoopback.send("GET", "/", port: web.port) }
+        try web.rotate()
+        for _ in 0..<3 { _ = try HTTPLoopback.send("GET", "/", port: web.port) }
+        try tree.startAgent()
+        // A new count, of what the one before had not committed.
+        try tree.expect(requests, 7)
+    }
 }
 
 extension SmokeTree {

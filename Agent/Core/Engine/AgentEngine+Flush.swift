@@ -43,7 +43,9 @@ extension AgentEngine {
                 let stored = try sealer.append(try content(of: part), to: buffer)
                 announced.append(contentsOf: events(of: stored))
             }
+            for (key, value) in checkpoints { try buffer.stageValue(key, value) }
         }
+        checkpoints = [:]
         // Only what this start still uses stays alive beside the rows that name it.
         var live = Set(tables.tables.map { AuxiliaryName.table($0.hash) })
         if let key = sealer.keys.current { live.insert(.key(key.key.id)) }

@@ -74,6 +74,8 @@ package final class AgentEngine {
     var tables = SeriesTableSet(encode: { try SeriesTable.encode($0) }, hash: { Hash.blake2b256($0) })
     let encoder = MetricBlockEncoder()
     let compressor: BlockBody
+    /// How far sources had read when they made the samples gathered; committed with these.
+    var checkpoints: [String: [UInt8]] = [:]
     var streams = StreamMetrics()
     var streamDescriptorsSent = 0
     /// Since when the derived counters count, milliseconds since 1970, for each series of ``streams``; 0 for gauges.
@@ -189,6 +191,7 @@ package final class AgentEngine {
 
     private func add(_ delivery: SourceDelivery) {
         accumulator.add(delivery.scrape, from: .sources)
+        if let checkpoint = delivery.checkpoint { checkpoints[checkpoint.key] = checkpoint.value }
         for point in delivery.points {
             _ = accumulator.add(point.descriptor.key, point.descriptor.type, point.sample)  // counts what it refuses
         }

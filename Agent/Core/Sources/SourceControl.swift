@@ -12,6 +12,8 @@ final class SourceControl {
     private let report: @Sendable (AgentReport) -> Void
     private let deliver: @Sendable (SourceDelivery) -> Bool
     private let ledger = SourceLedger()
+    /// What the buffer keeps under a key.
+    var kept: (String) -> [UInt8]? = { _ in nil }
     private var running: (settings: SourceSettings, runner: SourceRunner)?
 
     init(
@@ -30,7 +32,7 @@ final class SourceControl {
         _ = stop()
         guard settings.isAnyOn else { return }
         let context = SourceContext(time: time, metrics: metrics, ledger: ledger, report: report, deliver: deliver)
-        guard let runner = SourceRunner(time: time, drivers: Self.drivers(settings, context)) else {
+        guard let runner = SourceRunner(time: time, drivers: drivers(settings, context)) else {
             return report(.source("all", "no file descriptors are left; reload the settings to try again"))
         }
         runner.start()
@@ -46,15 +48,37 @@ final class SourceControl {
         return true
     }
 
-    private static func drivers(_ settings: SourceSettings, _ context: SourceContext) -> [any SourceDriver] {
+    private func drivers(_ settings: SourceSettings, _ context: SourceContext) -> [any SourceDriver] {
         var drivers: [any SourceDriver] = []
-        if !settings.statsdListen.isEmpty || !settings.statsdSocketPath.isEmpty {
+        if settings.isStatsDOn {
             drivers.append(
                 StatsDDriver(
                     StatsDDriver.Settings(
                         listen: settings.statsdListen, socketPath: settings.statsdSocketPath,
                         seriesMax: settings.statsdSeriesMax, intervalMilliseconds: settings.intervalMilliseconds),
                     context))
+        }
+        if !settings.scrapeFiles.isEmpty {
+            drivers.append(
+                ScrapeDriver(
+                    ScrapeDriver.Settings(
+                        files: settings.scrapeFiles, intervalMilliseconds: settings.scrapeIntervalMilliseconds,
+                        timeoutMilliseconds: settings.scrapeTimeoutMilliseconds, job: settings.scrapeJob,
+                        honorsLabels: settings.scrapeHonorsLabels,
+                        limits: ScrapeReader.Limits(
+                            bodyBytesMax: settings.scrapeBodyBytesMax, samplesMax: settings.scrapeSamplesMax),
+                        targetRules: settings.targetRules.sorted { $0.key < $1.key }.map(\.value),
+                        sampleRules: settings.sampleRules.sorted { $0.key < $1.key }.map(\.value)), context))
+        }
+        if !settings.accessLogs.isEmpty {
+            let logs = settings.accessLogs.sorted { $0.key < $1.key }.map { name, log in
+                let key = AccessLogDriver.key(of: name)
+                return AccessLogDriver.Settings(
+                    name: name, format: log.format, path: log.path,
+                    kept: (ledger.checkpoint(key) ?? kept(key)).flatMap { LogPosition(encoded: $0) })
+            }
+            drivers.append(
+                AccessLogDriver(logs, intervalMilliseconds: settings.intervalMilliseconds, context))
         }
         return drivers
     }

@@ -27,11 +27,16 @@ package final class SourceLedger: @unchecked Sendable {
     private var unitNumbers: [String: UInt32] = [:]
     private var layouts: UInt64 = 0
     private var reports: UInt64 = 0
+    /// The last place that each source delivered.
+    private var checkpoints: [String: [UInt8]] = [:]
     private let capacity: Int
 
     package init(capacity: Int = SourceLedger.capacity) { self.capacity = capacity }
 
     package var seriesCount: Int { owners.count }
+
+    /// Newer than what the buffer knows, which commits later.
+    package func checkpoint(_ key: String) -> [UInt8]? { checkpoints[key] }
 
     /// - Parameters:
     ///   - unit: who reports; the same name in every report.
@@ -91,6 +96,7 @@ package final class SourceLedger: @unchecked Sendable {
             return drops
         }
         undelivered = []
+        if let checkpoint { checkpoints[checkpoint.key] = checkpoint.value }
         // A report with markers has a layout that never comes again.
         if live.handles.count < scrape.handles.count { state.layout = 0 }
         state.handles = live.handles

@@ -1,0 +1,137 @@
+import Glibc
+import Sources
+
+/// One GET that never blocks, but for the name of a host that is no number.
+final class HTTPFetch {
+    enum Outcome {
+        case answer(HTTPAnswer)
+        case failed(String)
+    }
+
+    private(set) var outcome: Outcome?
+    /// Monotonic milliseconds.
+    let deadlineMilliseconds: Int64
+
+    private var addresses: ArraySlice<SocketAddress>
+    private var descriptor: Int32 = -1
+    private var isConnected = false
+    private var unsent: ArraySlice<UInt8>
+    private let request: [UInt8]
+    private var reader: HTTPAnswerReader
+
+    init(_ target: HTTPTarget, accept: String, bodyBytesMax: Int, deadlineMilliseconds: Int64) {
+        self.deadlineMilliseconds = deadlineMilliseconds
+        request = target.request(accept: accept)
+        unsent = request[...]
+        reader = HTTPAnswerReader(bodyBytesMax: bodyBytesMax)
+        addresses = SocketAddress.resolve(target.host, target.port)[...]
+        connectNext("the host's name is not known")
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    var interest: pollfd? {
+        guard outcome == nil else { return nil }
+        return pollfd(fd: descriptor, events: Int16(unsent.isEmpty ? POLLIN : POLLOUT), revents: 0)
+    }
+
+    func ready() {
+        guard outcome == nil else { return }
+        if !isConnected {
+            var code: Int32 = 0
+            var length = socklen_t(MemoryLayout<Int32>.size)
+            getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length)
+            guard code == 0 else { return connectNext(String(cString: strerror(code))) }
+            isConnected = true
+        }
+        if !unsent.isEmpty { return send() }
+        receive()
+    }
+
+    func expire(now monotonicMilliseconds: Int64) {
+        if monotonicMilliseconds >= deadlineMilliseconds { end(.failed("no answer in time")) }
+    }
+
+    /// The next of the host's addresses, or the end.
+    private func connectNext(_ reason: String) {
+        if descriptor >= 0 { close(descriptor) }
+        descriptor = -1
+        guard let address = addresses.popFirst() else { return end(.failed(reason)) }
+        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        descriptor = socket(address.family, kind, 0)
+        guard descriptor >= 0 else { return end(.failed(String(cString: strerror(errno)))) }
+        guard !address.connect(descriptor), errno != EINPROGRESS else { return }
+        connectNext(String(cString: strerror(errno)))
+    }
+
+    private func send() {
+        let sent = unsent.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        if sent > 0 { unsent = unsent.dropFirst(sent) }
+        if sent < 0, errno != EAGAIN, errno != EINTR { end(.failed(String(cString: strerror(errno)))) }
+    }
+
+    private func receive() {
+        let fault = withUnsafeTemporaryAllocation(byteCount: Self.chunkBytes, alignment: 1) { chunk -> HTTPFault? in
+            for _ in 0..<Self.chunksPerTurn where outcome == nil {
+                let count = recv(descriptor, chunk.baseAddress, chunk.count, 0)
+                if count < 0 {
+                    if errno != EAGAIN, errno != EINTR { end(.failed(String(cString: strerror(errno)))) }
+                    return nil
+                }
+                do throws(HTTPFault) {
+                    if count > 0 { try reader.read(UnsafeRawBufferPointer(rebasing: chunk[..<count])) }
+                    if count == 0 || reader.isComplete { end(.answer(try reader.finish())) }
+                } catch {
+                    return error
+                }
+            }
+            return nil
+        }
+        if let fault { end(.failed("\(fault)")) }
+    }
+    private static let chunkBytes = 16 * 1024
+    /// Between two looks at everything else.
+    private static let chunksPerTurn = 16
+
+    private func end(_ outcome: Outcome) {
+        guard self.outcome == nil else { return }
+        self.outcome = outcome
+        if descriptor >= 0 { close(descriptor) }
+        descriptor = -1
+    }
+}
+
+/// An address as the kernel takes it.
+struct SocketAddress {
+    var family: Int32
+    private var bytes: [UInt8]
+
+    /// Numbers are not looked up; a name is, which may take as long as the resolver does.
+    static func resolve(_ host: String, _ port: UInt16) -> [SocketAddress] {
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        hints.ai_flags = AI_NUMERICHOST
+        var list: UnsafeMutablePointer<addrinfo>?
+        if getaddrinfo(host, String(port), &hints, &list) != 0 {
+            hints.ai_flags = 0
+            guard getaddrinfo(host, String(port), &hints, &list) == 0 else { return [] }
+        }
+        defer { freeaddrinfo(list) }
+        var found: [SocketAddress] = []
+        var next = list
+        while let entry = next?.pointee {
+            next = entry.ai_next
+            let bytes = UnsafeRawBufferPointer(start: entry.ai_addr, count: Int(entry.ai_addrlen))
+            found.append(SocketAddress(family: entry.ai_family, bytes: Array(bytes)))
+        }
+        return found
+    }
+
+    /// - Returns: whether it is connected already; else errno says more.
+    func connect(_ descriptor: Int32) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            guard let address = bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self) else { return false }
+            return Glibc.connect(descriptor, address, socklen_t(bytes.count)) == 0
+        }
+    }
+}

@@ -1,0 +1,69 @@
+/// A plain `http://host[:port][/path][?query]`, taken apart.
+public struct HTTPTarget: Sendable, Hashable, CustomStringConvertible {
+    public static let bytesMax = 2048
+
+    public var host: String
+    public var port: UInt16
+    /// With the query, from `/`.
+    public var path: String
+
+    public init(host: String, port: UInt16, path: String) {
+        self.host = host
+        self.port = port
+        self.path = path
+    }
+
+    /// - Returns: nil unless the text is such an address of printable ASCII without user or fragment.
+    public init?(_ text: String) {
+        guard text.hasPrefix("http://"), text.utf8.count <= Self.bytesMax,
+            text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }), !text.contains("#")
+        else { return nil }
+        let rest = text.dropFirst(7)
+        let authority = rest.prefix { $0 != "/" && $0 != "?" }
+        guard let (host, port) = Self.split(authority) else { return nil }
+        let path = rest.dropFirst(authority.count)
+        self.init(host: host, port: port ?? 80, path: path.hasPrefix("/") ? String(path) : "/" + path)
+    }
+
+    /// `host`, `host:port`, `[::1]:port`.
+    public static func split(_ authority: Substring) -> (host: String, port: UInt16?)? {
+        var host = authority
+        var port: UInt16?
+        if let colon = authority.lastIndex(of: ":"), !authority.hasSuffix("]") {
+            guard let number = UInt16(authority[authority.index(after: colon)...]), number > 0 else { return nil }
+            port = number
+            host = authority[..<colon]
+        }
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        guard !host.isEmpty, !host.contains(where: { "@/?[]".contains($0) }) else { return nil }
+        return (String(host), port)
+    }
+
+    public var authority: String { (host.contains(":") ? "[\(host)]" : host) + (port == 80 ? "" : ":\(port)") }
+    public var description: String { "http://\(authority)\(path)" }
+
+    /// The address of a reference in a document fetched from here (RFC 3986, section 5.2, for http only).
+    /// - Returns: nil for other schemes.
+    public func resolving(_ reference: String) -> HTTPTarget? {
+        if reference.hasPrefix("http://") { return HTTPTarget(reference) }
+        guard !reference.contains("://"), !reference.isEmpty else { return nil }
+        if reference.hasPrefix("//") { return HTTPTarget("http:" + reference) }
+        if reference.hasPrefix("/") { return HTTPTarget("http://\(authority)\(reference)") }
+        let folder = path.prefix { $0 != "?" }
+        let base = folder[...(folder.lastIndex(of: "/") ?? folder.startIndex)]
+        return HTTPTarget("http://\(authority)\(base)\(reference)")
+    }
+
+    /// A GET over a connection of its own.
+    public func request(accept: String) -> [UInt8] {
+        Array(
+            """
+            GET \(path) HTTP/1.1\r
+            Host: \(authority)\r
+            User-Agent: stagebox-agent\r
+            Accept: \(accept)\r
+            Connection: close\r
+            \r\n
+            """.utf8)
+    }
+}
