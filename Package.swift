@@ -140,7 +140,7 @@ let testTargets: [Target] = [
     tests("Tests/Shared/MQTT", ["MQTT", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Collectors", ["Collectors", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Intake", ["Intake", "Telemetry", "RuntimeSupport", "TestSupport"]),
-    tests("Tests/Agent/Sources", ["Sources", "Interchange", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Agent/Sources", ["Sources", "Intake", "Interchange", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Buffer", ["Buffer", "SQLite", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Uplink", ["Uplink", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Control", ["Control", "Sources", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),

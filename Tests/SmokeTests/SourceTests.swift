@@ -110,6 +110,111 @@ struct SourceTests {
         // A new count, of what the one before had not committed.
         try tree.expect(requests, 7)
     }
+
+    @Test(
+        "Icecast: listeners from its status, listened seconds from its log",
+        .enabled(if: Files.isExecutable("/usr/bin/icecast2"), "icecast2 is missing"))
+    func icecast() throws {
+        let radio = try IcecastUnderTest(mount: "/live.mp3")
+        let tree = try tree("icecast") { _ in
+            """
+            access-logs:
+              radio: icecast \(radio.log)
+            icecast:
+              radio: http://127.0.0.1:\(radio.port)/status-json.xsl
+
+            """
+        }
+        try tree.expect("icecast_up{server=\"radio\"}", 1)
+        try tree.expect("icecast_listeners{server=\"radio\",mount=\"/live.mp3\"}", 0)
+        try tree.expect("icecast_source_bitrate_bits_per_second{mount=\"/live.mp3\"}", 128_000)
+        let listeners = try [radio.listener("/live.mp3"), radio.listener("/live.mp3")]
+        try tree.expect("icecast_listeners{server=\"radio\",mount=\"/live.mp3\"}", 2)
+        let began = monotonicSeconds()
+        _ = Waiting.until(withinSeconds: 3) { monotonicSeconds() - began > 2.5 }
+        listeners.forEach { $0.killNow() }
+        try tree.expect("icecast_listeners{server=\"radio\",mount=\"/live.mp3\"}", 0)
+        try tree.expect("access_log_mount_requests_total{log=\"radio\",mount=\"/live.mp3\"}", 2)
+        // Two listeners of more than two whole seconds each.
+        try tree.expect("access_log_listener_seconds_total{log=\"radio\",mount=\"/live.mp3\"} >= bool 4", 1)
+        try tree.expect("access_log_session_seconds_count{log=\"radio\",mount=\"/live.mp3\"}", 2)
+    }
+
+    @Test(
+        "HLS: a playlist served by Debian's nginx moves, stands still and ends",
+        .enabled(if: Files.isExecutable("/usr/sbin/nginx"), "nginx is missing"))
+    func playlist() throws {
+        let web = try NginxUnderTest()
+        func publish(_ sequence: Int, ends: Bool = false) throws {
+            let text = """
+                #EXTM3U
+                #EXT-X-TARGETDURATION:1
+                #EXT-X-MEDIA-SEQUENCE:\(sequence)
+                #EXTINF:1.0,
+                s\(sequence).ts
+                #EXTINF:1.0,
+                s\(sequence + 1).ts
+                \(ends ? "#EXT-X-ENDLIST" : "")
+
+                """
+            try Files.write(Array(text.utf8), to: "\(web.files)/media.m3u8")
+        }
+        let master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=128000\nmedia.m3u8\n"
+        try Files.write(Array(master.utf8), to: "\(web.files)/main.m3u8")
+        try publish(7)
+        let tree = try tree("playlist") { _ in "playlists:\n  main: http://127.0.0.1:\(web.port)/main.m3u8\n" }
+        try tree.expect("hls_playlist_media_sequence{playlist=\"main\"}", 7)
+        try tree.expect("hls_playlist_stale{playlist=\"main\"}", 1)
+        try publish(8)
+        try tree.expect("hls_playlist_media_sequence{playlist=\"main\"}", 8)
+        try tree.expect("min_over_time(hls_playlist_unchanged_seconds{playlist=\"main\"}[10s])", 0)
+        try publish(8, ends: true)
+        try tree.expect("hls_playlist_ended{playlist=\"main\"}", 1)
+        try tree.expect("hls_playlist_stale{playlist=\"main\"}", 0)
+        #expect(unlink("\(web.files)/media.m3u8") == 0)
+        try tree.expect("hls_playlist_up{playlist=\"main\"}", 0)
+        try tree.expect("count(hls_playlist_media_sequence{playlist=\"main\"}) or vector(-1)", -1)
+    }
+
+    @Test("OTLP: a counter and a histogram at the intake, in JSON and in protobuf from an encoder of its own")
+    func otlp() throws {
+        let tree = try tree("otlp") { _ in "" }
+        let script = """
+            import json, struct, time, urllib.request
+            now = time.time_ns()
+            def post(path, body, kind):
+                request = urllib.request.Request("http://127.0.0.1:\(tree.intakePort)" + path, body, {"Content-Type": kind})
+                return urllib.request.urlopen(request).read()
+            point = {"timeUnixNano": str(now), "startTimeUnixNano": str(now - 10**9)}
+            def wrap(metrics):
+                service = {"key": "service.name", "value": {"stringValue": "player"}}
+                return {"resourceMetrics": [{"resource": {"attributes": [service]}, "scopeMetrics": [{"metrics": metrics}]}]}
+            plays = {"name": "plays", "sum": {"isMonotonic": True, "aggregationTemporality": 2,
+                "dataPoints": [dict(point, asInt="12")]}}
+            delta = {"name": "delta", "sum": {"isMonotonic": True, "aggregationTemporality": 1,
+                "dataPoints": [dict(point, asInt="1")]}}
+            answer = json.loads(post("/v1/metrics", json.dumps(wrap([plays, delta])).encode(), "application/json"))
+            assert answer["partialSuccess"]["rejectedDataPoints"] == "1", answer
+            def varint(n):
+                out = b""
+                while n > 127:
+                    out += bytes([n & 127 | 128]); n >>= 7
+                return out + bytes([n])
+            def field(number, body): return varint(number << 3 | 2) + varint(len(body)) + body
+            value = b"\\x19" + struct.pack("<Q", now) + b"\\x21" + struct.pack("<Q", 3)
+            value += b"\\x29" + struct.pack("<d", 4.5) + field(6, struct.pack("<QQ", 1, 2)) + field(7, struct.pack("<d", 1))
+            histogram = field(1, value) + b"\\x10\\x02"
+            metric = field(1, b"startup") + field(3, b"s") + field(9, histogram)
+            body = field(1, field(2, field(2, metric)))
+            assert post("/v1/metrics", body, "application/x-protobuf") == b""
+            """
+        let python = try ProcessUnderTest(["/usr/bin/python3", "-c", script], output: tree.folder.file("python.log"))
+        #expect(python.wait(upToSeconds: 30) == .code(0), "\((try? Files.text(tree.folder.file("python.log"))) ?? "")")
+        try tree.expect("plays_total{exported_job=\"player\"}", 12)
+        try tree.expect("startup_seconds_count", 3)
+        try tree.expect("startup_seconds_sum", 4.5)
+        try tree.expect("startup_seconds_bucket{le=\"1.0\"} or startup_seconds_bucket{le=\"1\"}", 1)
+    }
 }
 
 extension SmokeTree {

@@ -116,7 +116,7 @@ final class IntakeConnection: ChannelInboundHandler {
         let isLast = isClosing || !head.isKeepAlive || service.isStopping
         var headers = HTTPHeaders()
         headers.add(name: "Content-Type", value: response.contentType)
-        headers.add(name: "Content-Length", value: "\(response.body.utf8.count)")
+        headers.add(name: "Content-Length", value: "\(response.bytes?.count ?? response.body.utf8.count)")
         for header in response.headers { headers.add(name: header.name, value: header.value) }
         if isLast { headers.add(name: "Connection", value: "close") }
         let status = HTTPResponseStatus(statusCode: response.status)
@@ -125,7 +125,8 @@ final class IntakeConnection: ChannelInboundHandler {
         setDeadline(service.configuration.idleMilliseconds)
         context.write(wrapOutboundOut(.head(answer)), promise: nil)
         if head.method != .HEAD {
-            let body = context.channel.allocator.buffer(string: response.body)
+            let allocator = context.channel.allocator
+            let body = response.bytes.map { allocator.buffer(bytes: $0) } ?? allocator.buffer(string: response.body)
             context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         }
         let written = context.eventLoop.makePromise(of: Void.self)

@@ -7,6 +7,9 @@ struct IntakeRequest {
     var path: Substring
     var isStrict: Bool
     var authorization: String?
+    var contentType: String?
+    /// Of a compressed body; nothing here is inflated.
+    var contentEncoding: String?
     var body: ByteBuffer
 
     init(head: HTTPRequestHead, body: ByteBuffer) {
@@ -16,6 +19,8 @@ struct IntakeRequest {
         let query = parts.count > 1 ? parts[1].split(separator: "&") : []
         isStrict = query.contains("strict=1") || query.contains("strict=true")
         authorization = head.headers.first(name: "Authorization")
+        contentType = head.headers.first(name: "Content-Type")
+        contentEncoding = head.headers.first(name: "Content-Encoding")
         self.body = body
     }
 

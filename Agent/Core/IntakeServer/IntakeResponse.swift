@@ -6,6 +6,8 @@ struct IntakeResponse: Sendable {
     var contentType = "application/json"
     var headers: [(name: String, value: String)] = []
     var body: String
+    /// Instead of `body`, for what is no text.
+    var bytes: [UInt8]?
 
     static func text(_ body: String, contentType: String = "text/plain; charset=utf-8") -> IntakeResponse {
         IntakeResponse(status: 200, contentType: contentType, body: body)

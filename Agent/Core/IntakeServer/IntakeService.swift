@@ -19,7 +19,7 @@ final class IntakeService: @unchecked Sendable {
 
     let configuration: IntakeServerConfiguration
     let loop: any EventLoop
-    private let hooks: IntakeServerHooks
+    let hooks: IntakeServerHooks
     private let metricParser = MetricParser()
     private var pending: [UInt64: Pending] = [:]
     private var nextToken: UInt64 = 0
@@ -67,13 +67,16 @@ final class IntakeService: @unchecked Sendable {
         }
         switch (request.method, request.path) {
         case (.POST, "/v1/events"): postEvents(request, respond)
+        case (.POST, "/otlp/v1/metrics"): postOTLP(request, respond)
+        case (.POST, "/v1/metrics") where request.isOTLP: postOTLP(request, respond)
         case (.POST, "/v1/metrics"): postMetrics(request, respond)
         case (.POST, "/1/submit-listens"): postListens(request, respond)
         case (.GET, "/1/validate-token"): respond(validateToken(request))
         case (.GET, "/healthz"), (.HEAD, "/healthz"): respond(.text("ok\n"))
         case (.GET, "/metrics"):
             respond(.text(hooks.metricsText(), contentType: "text/plain; version=0.0.4; charset=utf-8"))
-        case (_, "/v1/events"), (_, "/v1/metrics"), (_, "/1/submit-listens"): respond(notAllowed("POST"))
+        case (_, "/v1/events"), (_, "/v1/metrics"), (_, "/1/submit-listens"), (_, "/otlp/v1/metrics"):
+            respond(notAllowed("POST"))
         case (_, "/1/validate-token"), (_, "/healthz"), (_, "/metrics"): respond(notAllowed("GET"))
         default:
             respond(.problem(404, "Not Found", "see POST /v1/events, /v1/metrics, /1/submit-listens; GET /metrics"))
@@ -191,7 +194,7 @@ final class IntakeService: @unchecked Sendable {
 
     // MARK: the engine
 
-    private func submit(_ submission: IntakeSubmission, _ respond: @escaping (IntakeOutcome) -> Void) {
+    func submit(_ submission: IntakeSubmission, _ respond: @escaping (IntakeOutcome) -> Void) {
         let records = submission.recordCount
         // One request larger than the whole queue passes when the queue is empty: else it could never pass.
         guard outstandingRecords == 0 || outstandingRecords + records <= configuration.recordsMax else {

@@ -80,6 +80,18 @@ final class SourceControl {
             drivers.append(
                 AccessLogDriver(logs, intervalMilliseconds: settings.intervalMilliseconds, context))
         }
+        if !settings.icecastServers.isEmpty {
+            let servers = settings.icecastServers.sorted { $0.key < $1.key }.map {
+                (name: $0.key, address: $0.value, document: IcecastStatus(name: $0.key))
+            }
+            drivers.append(PollDriver(servers, intervalMilliseconds: settings.intervalMilliseconds, context))
+        }
+        if !settings.playlists.isEmpty {
+            let playlists = settings.playlists.sorted { $0.key < $1.key }.map {
+                (name: $0.key, address: $0.value, document: PlaylistFreshness(name: $0.key))
+            }
+            drivers.append(PollDriver(playlists, intervalMilliseconds: settings.intervalMilliseconds, context))
+        }
         return drivers
     }
 }

@@ -3,6 +3,12 @@ public struct HTTPAnswer: Sendable, Equatable {
     public var status: Int
     public var contentType: String?
     public var body: [UInt8] = []
+
+    public init(status: Int, contentType: String? = nil, body: [UInt8] = []) {
+        self.status = status
+        self.contentType = contentType
+        self.body = body
+    }
 }
 
 /// Why bytes are no answer that we take.
