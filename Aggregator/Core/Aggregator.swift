@@ -116,6 +116,7 @@ package final class Aggregator: Sendable {
                 configuration: IngestConfiguration(aggregatorID: try Self.aggregatorID(root)),
                 acknowledgementKey: keys.signer(.acknowledgement), live: live, metrics: metrics, time: time,
                 openers: max(1, min(configuration.parallelWorkers, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))),
+                canPublish: { cell.link?.canPublish ?? false },
                 publish: { cell.link?.publish($0, $1) ?? false }, bundleVersion: { keys.bundleVersion },
                 born: { agent, tenant, birth in
                     do { try enrolment.noteBirth(of: agent, tenant: tenant) } catch {

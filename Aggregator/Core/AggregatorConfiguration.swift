@@ -19,6 +19,8 @@ package struct AggregatorConfiguration: Sendable {
     /// Opener threads, 1...64 (`PARALLEL_WORKERS`, default 8; no more than the machine has cores are started).
     package var parallelWorkers: Int
     package var metricsRetentionDays: Int?
+    /// debug, info, warning or error.
+    package var logLevel = "info"
 
     package init(
         dataDirectory: String, httpHost: String = "127.0.0.1", httpPort: Int = 8480, webRoot: String? = nil,

@@ -39,6 +39,25 @@ extension TenantIngest {
         return made
     }
 
+    /// Takes back what an acknowledgement says that did not leave: it is said again within 250 ms.
+    package func notSent(_ acknowledgement: Acknowledgement, to id: AgentID, now: Timestamp) {
+        guard let agent = agents[id] else { return }
+        for settled in acknowledgement.settled { agent.lanes[settled.laneKey]?.hasNews = true }
+        let rejections = acknowledgement.rejections.filter { !agent.rejections.contains($0) }
+        agent.rejections.insert(
+            contentsOf: rejections.prefix(max(0, AgentIngest.rejectionsMax - agent.rejections.count)), at: 0)
+        for table in acknowledgement.needsTables {
+            agent.wantedTables.satisfied(table)
+            _ = agent.wantedTables.want(table, now: now)
+        }
+        for key in acknowledgement.needsKeys {
+            agent.wantedKeys.satisfied(key)
+            _ = agent.wantedKeys.want(key, now: now)
+        }
+        if acknowledgement.needsBirth { agent.birthRequestedAt = .distantPast }
+        scheduleAcknowledgement(of: agent, now)
+    }
+
     private func answerRepetitions(_ now: Timestamp) {
         for repetition in settled.takeRepetitions(of: tenant) {
             guard let agent = agents[repetition.agent], let lane = agent.lanes[repetition.lane] else { continue }

@@ -12,23 +12,29 @@ struct AggregatorCommand: AsyncParsableCommand {
         commandName: "stagebox-aggregator",
         abstract: "The central service of Stagebox: MQTT in, HTTP API and dashboard out.")
 
+    @Option(help: "Settings file (YAML); /etc/stagebox-aggregator/aggregator.yaml if it is there. See --settings.")
+    var config: String?
+
+    @Flag(help: "Print every setting that the file and the environment may hold.")
+    var settings = false
+
     @Option(help: "Where everything is kept.")
-    var dataDir = "/var/lib/stagebox-aggregator"
+    var dataDir: String?
 
     @Option(help: "Address of the HTTP API and the dashboard; anything but loopback speaks TLS 1.3.")
-    var httpHost = "127.0.0.1"
+    var httpHost: String?
 
     @Option(help: "Port of the HTTP API; 0 takes a free one.")
-    var httpPort = 8480
+    var httpPort: String?
 
     @Option(help: "Folder of the dashboard's pages; \"none\" serves no pages.")
-    var webRoot = "/usr/share/stagebox/dashboard"
+    var webRoot: String?
 
     @Option(help: "Address that the broker listens on.")
-    var brokerHost = "127.0.0.1"
+    var brokerHost: String?
 
     @Option(help: "Port of the broker (MQTT 5 over TLS 1.3).")
-    var brokerPort: UInt16 = 8883
+    var brokerPort: String?
 
     @Option(help: "A name or address that agents reach this machine by; repeat for more. The certificate is for them.")
     var publicHost: [String] = []
@@ -43,47 +49,49 @@ struct AggregatorCommand: AsyncParsableCommand {
     var retention: String?
 
     @Option(help: "debug, info, warning or error.")
-    var logLevel = "info"
+    var logLevel: String?
 
     func validate() throws {
-        guard (0...65_535).contains(httpPort) else { throw ValidationError("--http-port \(httpPort) is not a port") }
-        guard Logger.Level(rawValue: logLevel) != nil else {
-            throw ValidationError("--log-level \"\(logLevel)\": use debug, info, warning or error")
-        }
-        if let brokerAddress, BrokerAddress(brokerAddress) == nil {
-            throw ValidationError("--broker-address \"\(brokerAddress)\": use HOST or HOST:PORT")
-        }
-        _ = try retentionDays()
+        guard !settings else { return }
+        do { _ = try makeConfiguration() } catch let error as SettingsError { throw ValidationError("\(error)") }
     }
 
-    private func retentionDays() throws -> Int? {
-        guard let retention else { return nil }
-        if retention == "off" { return 1_000_000 }
-        guard let days = Int(retention), (1...36_500).contains(days) else {
-            throw ValidationError("--retention \"\(retention)\": use 1 to 36500 days, or off")
+    private func makeConfiguration() throws -> AggregatorConfiguration {
+        var flags: [(key: String, value: String)] = []
+        let single = [
+            ("data-dir", dataDir), ("http.host", httpHost), ("http.port", httpPort), ("web-root", webRoot),
+            ("broker.host", brokerHost), ("broker.port", brokerPort), ("broker.address", brokerAddress),
+            ("retention", retention), ("log-level", logLevel),
+        ]
+        for (key, value) in single { if let value { flags.append((key, value)) } }
+        for (key, values) in [("public-hosts", publicHost), ("tenants", tenant)] where !values.isEmpty {
+            flags.append((key, values.joined(separator: ",")))
         }
-        return days
+        return try AggregatorSettings.configuration(
+            file: settingsFile(), environment: ProcessInfo.processInfo.environment, flags: flags)
     }
 
-    private func makeLogger() -> Logger {
+    private func settingsFile() throws -> SettingsDocument? {
+        let path = config ?? AggregatorSettings.standardPath
+        guard config != nil || FileManager.default.fileExists(atPath: path) else { return nil }
+        let text: String
+        do { text = try String(contentsOfFile: path, encoding: .utf8) } catch {
+            throw SettingsError(
+                source: path, line: 0, key: "", problem: "cannot be read: \(error.localizedDescription)")
+        }
+        return try SettingsDocument(text, source: path)
+    }
+
+    private func makeLogger(_ level: String) -> Logger {
         var logger = Logger(label: "stagebox.aggregator") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = Logger.Level(rawValue: logLevel) ?? .info
+        logger.logLevel = Logger.Level(rawValue: level) ?? .info
         return logger
     }
 
     func run() async throws {
-        let logger = makeLogger()
-        var configuration = AggregatorConfiguration(
-            dataDirectory: dataDir, httpHost: httpHost, httpPort: httpPort, webRoot: webRoot == "none" ? nil : webRoot,
-            brokerHost: brokerHost, brokerPort: brokerPort, publicHosts: publicHost,
-            brokerAddress: brokerAddress.flatMap { BrokerAddress($0) }, tenants: tenant)
-        configuration.metricsRetentionDays = try retentionDays()
-        if let text = ProcessInfo.processInfo.environment["PARALLEL_WORKERS"] {
-            guard let workers = Int(text), (1...64).contains(workers) else {
-                throw ValidationError("PARALLEL_WORKERS=\"\(text)\": use 1 to 64")
-            }
-            configuration.parallelWorkers = workers
-        }
+        guard !settings else { return print(AggregatorSettings.documentation) }
+        let configuration = try makeConfiguration()
+        let logger = makeLogger(configuration.logLevel)
         let aggregator = try Aggregator.make(configuration: configuration, logger: logger)
         let watchdog = ServiceManager.watchdogMilliseconds
         try await aggregator.run(

@@ -56,6 +56,9 @@ final class BrokerLink: Sendable {
         }
     }
 
+    /// Whether there is a connection, and room on it.
+    var canPublish: Bool { state.withLock(\.isOnline) && client.inFlight < options.inFlightMax }
+
     /// - Returns: false while there is no connection or it is at its bound; nothing was sent then.
     func publish(_ topic: String, _ payload: [UInt8]) -> Bool {
         do {

@@ -23,7 +23,9 @@ final class IngestService: Sendable {
         var metrics: OwnMetrics
         var time: any TimeSource
         var openers: Int
-        /// To the broker; false while there is no connection.
+        /// Whether ``publish`` would take something now.
+        var canPublish: @Sendable () -> Bool
+        /// To the broker; false while there is no connection or too much is under way.
         var publish: @Sendable (_ topic: String, _ payload: [UInt8]) -> Bool
         var bundleVersion: @Sendable () -> UInt64
         var born: @Sendable (AgentID, TenantID, Birth) -> Void

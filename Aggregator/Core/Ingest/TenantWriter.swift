@@ -97,7 +97,9 @@ final class TenantWriter: Sendable {
         var live = LiveBlocks(tenant: tenant, feed: parts.live)
         var watched = Set<AgentID>()
         while true {
-            let wait = ingest.nextAcknowledgementAt.map { max(1, min(250, $0.milliseconds(since: time.now))) } ?? 250
+            let canAcknowledge = parts.canPublish()
+            let due = canAcknowledge ? ingest.nextAcknowledgementAt : nil
+            let wait = due.map { max(1, min(250, $0.milliseconds(since: time.now))) } ?? 250
             let inputs = queue.pop(max: Self.messagesPerCommit, waitMilliseconds: wait)
             if inputs.isEmpty, queue.isFinished { break }
             if !isBehind { caughtUp() }
@@ -176,12 +178,15 @@ final class TenantWriter: Sendable {
     }
 
     private func acknowledge(_ ingest: TenantIngest) {
+        // Without a connection they stay due.
+        guard parts.canPublish() else { return }
         for (agent, acknowledgement) in ingest.acknowledgements(now: parts.time.now) {
             let payload = SignedRecord.sign(
                 .acknowledgement, tenant: tenant, agent: agent, record: acknowledgement, with: parts.acknowledgementKey)
-            // Lost without a connection: agents send again and are answered then.
             if parts.publish(AgentTopics(tenant: tenant, agent: agent).acknowledgement, payload) {
                 parts.metrics.add("stagebox_ingest_acknowledgements_total")
+            } else {
+                ingest.notSent(acknowledgement, to: agent, now: parts.time.now)
             }
         }
     }

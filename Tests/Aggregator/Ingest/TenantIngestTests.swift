@@ -26,6 +26,26 @@ struct TenantIngestTests {
         #expect(bench.ingest.statistics.failedCommits == 2)
     }
 
+    @Test("what an acknowledgement says that could not be sent is said again")
+    func notSent() throws {
+        let bench = try IngestBench()
+        let agent = bench.agent()
+        bench.send(.birth, agent.birth(), from: agent)
+        agent.send(try agent.keyBatch())
+        agent.send(try agent.metrics(1))
+        let asking = try #require(bench.turn().last)
+        #expect(asking.needsTables == [TestAgent.tableHash])
+        bench.ingest.notSent(asking, to: agent.id, now: bench.time.now)
+        #expect(bench.turn().last?.needsTables == [TestAgent.tableHash])
+        agent.send(try agent.tableBatch())
+        agent.send(try agent.metrics(1))
+        let settling = try #require(bench.turn().last)
+        #expect(settling.settled.map(\.contiguous) == [1])
+        bench.ingest.notSent(settling, to: agent.id, now: bench.time.now)
+        #expect(bench.turn().last?.settled == settling.settled)
+        #expect(bench.turn().isEmpty)
+    }
+
     @Test("a commit of unknown outcome comes again without counting twice")
     func unknownOutcome() throws {
         let bench = try IngestBench()

@@ -22,7 +22,7 @@ enum SmokePrograms {
 
     /// `STAGEBOX_SMOKE_SECONDS`: how long processes are killed.
     static let seconds: Double =
-        getenv("STAGEBOX_SMOKE_SECONDS").flatMap { Double(String(cString: $0)) } ?? (isFull ? 60 : 20)
+        getenv("STAGEBOX_SMOKE_SECONDS").flatMap { Double(String(cString: $0)) } ?? 60
 
     /// `STAGEBOX_SMOKE_SEED` replays the choices of a run, though not the kernel's scheduling.
     static let seed: UInt64 =

@@ -1,0 +1,66 @@
+import AggregatorCore
+import RuntimeSupport
+import Testing
+
+@Suite("aggregator settings")
+struct AggregatorSettingsTests {
+    private func read(
+        _ text: String? = nil, environment: [String: String] = [:], flags: [(key: String, value: String)] = []
+    ) throws -> AggregatorConfiguration {
+        try AggregatorSettings.configuration(
+            file: text.map { try SettingsDocument($0, source: "aggregator.yaml") }, environment: environment,
+            flags: flags)
+    }
+
+    @Test("an empty file, and none, give the defaults")
+    func empty() throws {
+        for text in [nil, "", "# nothing\n"] as [String?] {
+            let configuration = try read(text)
+            #expect(configuration.httpPort == 8480 && configuration.brokerPort == 8883)
+            #expect(configuration.dataDirectory == "/var/lib/stagebox-aggregator")
+            #expect(configuration.webRoot == "/usr/share/stagebox/dashboard")
+            #expect(configuration.logLevel == "info" && configuration.parallelWorkers == 8)
+        }
+    }
+
+    @Test("flags win over the environment, the environment over the file")
+    func precedence() throws {
+        let text = "http:\n  host: 0.0.0.0\n  port: 1\nbroker:\n  port: 2\ntenants: a, b\nweb-root: none\n"
+        let environment = [
+            "STAGEBOX_AGGREGATOR_HTTP_PORT": "3", "STAGEBOX_AGGREGATOR_BROKER_PORT": "", "PARALLEL_WORKERS": "4",
+        ]
+        let fromBoth = try read(text, environment: environment)
+        #expect(fromBoth.httpHost == "0.0.0.0" && fromBoth.httpPort == 3 && fromBoth.brokerPort == 2)
+        #expect(fromBoth.parallelWorkers == 4 && fromBoth.tenants == ["a", "b"] && fromBoth.webRoot == nil)
+        let fromAll = try read(text, environment: environment, flags: [("http.port", "5"), ("tenants", "c")])
+        #expect(fromAll.httpPort == 5 && fromAll.tenants == ["c"])
+    }
+
+    @Test(
+        "a value that cannot be used is named with its place",
+        arguments: [
+            ("http:\n  port: 70000\n", "aggregator.yaml:2: http.port: \"70000\" use 0 to 65535"),
+            ("\nlog-level: loud\n", "aggregator.yaml:2: log-level: \"loud\" use debug, info, warning or error"),
+            ("broker:\n  address: a b\n", "aggregator.yaml:2: broker.address: \"a b\" use HOST or HOST:PORT"),
+        ])
+    func badValues(text: String, expected: String) {
+        let error = #expect(throws: SettingsError.self) { try read(text) }
+        #expect(error?.description == expected)
+    }
+
+    @Test("unknown keys, environment and flags are refused with a reason")
+    func badPlaces() {
+        let unknown = #expect(throws: SettingsError.self) { try read("http-port: 1\n") }
+        #expect(
+            unknown?.description.hasPrefix("aggregator.yaml:1: http-port: \"1\" is not a setting; known are") == true)
+        let variable = #expect(throws: SettingsError.self) { try read(environment: ["PARALLEL_WORKERS": "65"]) }
+        #expect(variable?.description == "environment: PARALLEL_WORKERS: \"65\" use 1 to 64")
+        let flag = #expect(throws: SettingsError.self) { try read(flags: [("retention", "never")]) }
+        #expect(flag?.source == "command line" && flag?.key == "retention")
+    }
+
+    @Test("every setting is documented")
+    func documented() {
+        for key in AggregatorSettings.keys { #expect(AggregatorSettings.documentation.contains("\(key.name) (")) }
+    }
+}
