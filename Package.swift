@@ -61,6 +61,7 @@ let shared: [Target] = [
     .systemLibrary(name: "CSnappy", path: "Shared/CSnappy", providers: [.apt(["libsnappy-dev"])]),
     .systemLibrary(name: "CSodium", path: "Shared/CSodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CSQLite", path: "Shared/CSQLite", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CYAML", path: "Shared/CYAML", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CZlib", path: "Shared/CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", path: "Shared/CZstd", providers: [.apt(["libzstd-dev"])]),
     module("Shared/Telemetry", []),
@@ -99,12 +100,13 @@ let aggregator: [Target] = [
     module("Aggregator/Ingest", ["Telemetry", "RuntimeSupport", "WireFormat", "Sealing"]),
     module("Aggregator/Store", ["Telemetry", "RuntimeSupport", "WireFormat", "Compression", "SQLite", "Ingest"]),
     module("Aggregator/PromQL", ["Telemetry"]),
+    module("Aggregator/Rules", ["Telemetry", "PromQL", "CYAML"]),
     module("Aggregator/Access", ["Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "COpenSSL"]),
     module(
         "Aggregator/API",
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "Access", "Store", "Ingest", "PromQL",
-            "Interchange", "Snappy", "Gzip", log,
+            "Rules", "Interchange", "Snappy", "Gzip", log,
             .product(name: "Hummingbird", package: hummingbird),
             .product(name: "HummingbirdCore", package: hummingbird),
             .product(name: "HummingbirdTLS", package: hummingbird), .product(name: "NIOCore", package: nio),
@@ -115,14 +117,14 @@ let aggregator: [Target] = [
         "Aggregator/Core", name: "AggregatorCore",
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "MQTT", "Ingest", "Store", "Access",
-            "API", "PromQL", log,
+            "API", "PromQL", "Rules", log,
         ]),
     program("AggregatorMain", "Aggregator/Main", ["AggregatorCore", "Telemetry", "RuntimeSupport", arguments, log]),
     program(
         "CommandMain", "Aggregator/Command",
         [
             "AggregatorCore", "Access", "Interchange", "MQTT", "Sealing", "WireFormat", "Telemetry",
-            "RuntimeSupport", "Store", arguments, log,
+            "RuntimeSupport", "Store", "PromQL", "Rules", arguments, log,
         ]),
 ]
 
@@ -161,7 +163,9 @@ let testTargets: [Target] = [
     tests(
         "Tests/Aggregator/Store",
         ["Store", "Ingest", "SQLite", "WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),
-    tests("Tests/Aggregator/PromQL", ["PromQL", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    module("Tests/PromQLScripts", ["PromQL", "Telemetry"]),
+    tests("Tests/Aggregator/PromQL", ["PromQLScripts", "PromQL", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Aggregator/Rules", ["Rules", "PromQL", "PromQLScripts", "Telemetry", "TestSupport"]),
     tests(
         "Tests/Aggregator/Access", ["Access", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests(
@@ -185,6 +189,7 @@ let testTargets: [Target] = [
         "Tests/SmokeTests", name: "SmokeTests",
         [
             "TestSupport", "MQTT", "Telemetry", "RuntimeSupport", "Collectors", "Access", "Sealing", "WireFormat",
+            "PromQL", "PromQLScripts", "Interchange", "Snappy", "Gzip", "JSON",
         ]),
 ]
 

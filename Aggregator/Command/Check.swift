@@ -1,13 +1,14 @@
 import ArgumentParser
 import Foundation
 import Interchange
+import Rules
 
 /// `stagebox check`: whether a text is what its format's specification asks for.
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
         abstract: "Judge a text on standard input: exit 0 if it is valid, 1 with the reason if not.",
-        subcommands: [OpenMetrics.self, Influx.self])
+        subcommands: [OpenMetrics.self, Influx.self, RuleFiles.self])
 
     struct OpenMetrics: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -37,6 +38,35 @@ struct Check: ParsableCommand {
                 try Check.input(), options: InfluxLineParser.Options(precision: unit, isStrict: true))
             guard batch.errorCount == 0 else { throw Check.invalid(batch.errors, of: batch.errorCount) }
             print("valid: \(batch.pointCount) points, \(batch.samples.count) values")
+        }
+    }
+
+    struct RuleFiles: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "rules", abstract: "Prometheus rule files, as the aggregator reads them.")
+        @Argument(help: "The files; standard input without.")
+        var files: [String] = []
+
+        func run() throws {
+            let texts = try files.isEmpty ? [("standard input", Check.input())] : files.map { ($0, try Self.read($0)) }
+            var isGood = true
+            for (name, bytes) in texts {
+                switch RuleFileReader.read(bytes, file: name) {
+                case .success(let groups):
+                    print("\(name): \(groups.reduce(0) { $0 + $1.rules.count }) rules in \(groups.count) groups")
+                case .failure(let errors):
+                    isGood = false
+                    FileHandle.standardError.write(Data((errors.description + "\n").utf8))
+                }
+            }
+            if !isGood { throw ExitCode(1) }
+        }
+
+        private static func read(_ path: String) throws -> [UInt8] {
+            guard let data = FileManager.default.contents(atPath: path) else {
+                throw ValidationError("\(path) cannot be read")
+            }
+            return Array(data)
         }
     }
 

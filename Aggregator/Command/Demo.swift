@@ -81,7 +81,7 @@ struct Demo: ParsableCommand {
         let data = "\(folder)/aggregator"
         var arguments = [
             "--data-dir", data, "--http-port", "\(port)", "--broker-port", "\(brokerPort)", "--tenant", Self.tenant,
-            "--web-root", webRoot ?? DemoTree.webRoot, "--log-level", "warning",
+            "--web-root", webRoot ?? DemoTree.webRoot, "--log-level", "warning", "--promql-experimental",
         ]
         if let retention { arguments += ["--retention", retention] }
         try tree.start("stagebox-aggregator", arguments, log: "\(folder)/aggregator.log")

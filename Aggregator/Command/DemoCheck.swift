@@ -46,6 +46,22 @@ struct DemoCheck {
             check("stream metrics derived from the events have samples") {
                 try samples(of: "stagebox_stream_plays_total") > 0
             }
+            check("PromQL finds rates of node_cpu_seconds_total: this machine's processors, busy and idle") {
+                let rates = try query(
+                    "sum(rate(node_cpu_seconds_total[1m])) / count(node_cpu_seconds_total{mode=\"idle\"})")
+                return rates.count == 1 && rates[0] > 0.2 && rates[0] < 5
+            }
+            check("PromQL finds the stream metrics, and their rate over time") {
+                let plays = try query("sum(stagebox_stream_plays_total)")
+                let rate = try points("sum(rate(stagebox_stream_plays_total[1m]))")
+                return plays.count == 1 && plays[0] > 0 && rate > 1
+            }
+            check("PromQL says what is wrong with an expression, and where") {
+                do { _ = try query("sum(node_load1") } catch let failure as CommandFailure {
+                    return failure.status == 400 && failure.detail.contains("parse error")
+                }
+                return false
+            }
             check("series, labels and label values answer") {
                 try count("/api/v1/series?match[]=node_load1") == 1 && count("/api/v1/labels") > 5
                     && count("/api/v1/label/__name__/values") > 100
@@ -91,6 +107,22 @@ struct DemoCheck {
     }
 
     private func count(_ path: String) throws -> Int { (try session.json("GET", path)["data"] as? [Any])?.count ?? 0 }
+
+    /// The values of an instant vector.
+    private func query(_ text: String) throws -> [Double] {
+        let answer = try QueryAnswer(session.send("POST", "/api/v1/query", form: [("query", text)]))
+        guard case .vector(let series) = answer.value else { return [] }
+        return series.compactMap { $0.samples.first.flatMap { Double($0.text) } }
+    }
+
+    /// How many points a range query over the last minute gives.
+    private func points(_ text: String) throws -> Int {
+        let now = Date().timeIntervalSince1970
+        let form = [("query", text), ("start", "\(now - 60)"), ("end", "\(now)"), ("step", "1")]
+        let answer = try QueryAnswer(session.send("POST", "/api/v1/query_range", form: form))
+        guard case .matrix(let series) = answer.value else { return 0 }
+        return series.reduce(0) { $0 + $1.samples.count }
+    }
 
     private func ledgerBalances() throws -> Bool {
         let answer = try session.json("GET", "/api/v1/ledger")

@@ -42,9 +42,9 @@ struct Session: Codable {
     }
 
     /// - Throws: `CommandFailure` for any status outside 200…299, with the server's explanation.
-    func send(_ method: String, _ path: String, json: [String: Any]? = nil, body raw: [UInt8] = []) throws
-        -> HTTPExchange.Answer
-    {
+    func send(
+        _ method: String, _ path: String, json: [String: Any]? = nil, body raw: [UInt8] = [], type: String? = nil
+    ) throws -> HTTPExchange.Answer {
         let address = try HTTPExchange.Address(url)
         var hash: ID256?
         if address.isTLS {
@@ -60,6 +60,8 @@ struct Session: Codable {
         if let json {
             body = Array(try JSONSerialization.data(withJSONObject: json))
             headers.append(("Content-Type", "application/json"))
+        } else if let type {
+            headers.append(("Content-Type", type))
         }
         var path = path
         // Routes of the installation itself take no tenant.
@@ -70,6 +72,15 @@ struct Session: Codable {
         let answer = try HTTPExchange.send(method, path, headers: headers, body: body, to: address, over: connection)
         guard (200..<300).contains(answer.status) else { throw CommandFailure(answer) }
         return answer
+    }
+
+    /// Parameters as a form; gives the answer's body.
+    func send(_ method: String, _ path: String, form: [(String, String)]) throws -> [UInt8] {
+        var allowed = CharacterSet.alphanumerics
+        allowed.insert(charactersIn: "-._~")
+        let text = form.map { "\($0)=\($1.addingPercentEncoding(withAllowedCharacters: allowed) ?? "")" }
+            .joined(separator: "&")
+        return try send(method, path, body: Array(text.utf8), type: "application/x-www-form-urlencoded").body
     }
 
     func json(_ method: String, _ path: String, json: [String: Any]? = nil) throws -> [String: Any] {
@@ -101,7 +112,7 @@ struct CommandFailure: Error, CustomStringConvertible {
     init(_ answer: HTTPExchange.Answer) {
         status = answer.status
         let problem = (try? JSONSerialization.jsonObject(with: Data(answer.body))) as? [String: Any]
-        detail = problem?["detail"] as? String ?? String(answer.text.prefix(300))
+        detail = problem?["detail"] as? String ?? problem?["error"] as? String ?? String(answer.text.prefix(300))
     }
     var description: String { "the aggregator answered \(status): \(detail)" }
 }

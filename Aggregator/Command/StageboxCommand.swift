@@ -5,9 +5,9 @@ import ArgumentParser
 struct StageboxCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stagebox",
-        abstract: "Run a demonstration, enrol agents, look at the fleet and export what it measured.",
+        abstract: "Run a demonstration, enrol agents, look at the fleet, ask and export what it measured.",
         subcommands: [
             Demo.self, Login.self, Tenant.self, Token.self, Enrol.self, Agents.self, Ledger.self, Export.self,
-            Config.self, ShowFingerprint.self, Check.self,
+            QueryCommand.self, Config.self, ShowFingerprint.self, Check.self,
         ])
 }

@@ -4,6 +4,7 @@ import Glibc
 import Ingest
 package import Logging
 import MQTT
+import PromQL
 package import RuntimeSupport
 import Sealing
 package import Store
@@ -26,6 +27,7 @@ package final class Aggregator: Sendable {
     private let commands: CommandOffice
     private let ingest: IngestService
     private let maintenance: Maintenance
+    private let rules: RuleService
     private let dependencies: APIDependencies
     private let api: APIConfiguration
     private let time: any TimeSource
@@ -173,19 +175,30 @@ package final class Aggregator: Sendable {
         maintenance = Maintenance(
             store: store, keys: keys, time: time, metrics: metrics,
             publishBundle: { link.publishRetained(Topics.keys, keys.signedBundle) }, report: report)
-        dependencies = APIDependencies(
-            sources: StoreSources(
-                store: store, directory: directory, time: time, running: { ingest.fleet(of: $0) },
-                desired: { manifests.desired(of: $0, in: $1) },
-                writer: { try ingest.writer(of: $0) }), access: access,
+        let sources = StoreSources(
+            store: store, directory: directory, time: time, running: { ingest.fleet(of: $0) },
+            desired: { manifests.desired(of: $0, in: $1) }, writer: { try ingest.writer(of: $0) })
+        let language: ParserOptions = configuration.allowsExperimentalQueries ? .all : .stable
+        let rules = RuleService(
+            root: root, language: language, time: time, metrics: metrics, sources: sources,
+            // A tenant that cannot be listed now is found by the next look.
+            tenants: { (try? access.tenants().map(\.name)) ?? [] }, report: report)
+        self.rules = rules
+        var dependencies = APIDependencies(
+            sources: sources, access: access,
             enrolment: enrolment, live: live, tickets: TicketOffice(), pool: BlockingPool(),
             readiness: { Readiness(problems: [link.problem].compactMap { $0 }) },
             publishManifest: { try manifests.publish($0, of: $1) },
             sendCommand: { try commands.send($0, to: $1, of: $2) })
-        api = APIConfiguration(
+        dependencies.rules = { rules.standing(of: $0) }
+        dependencies.reloadRules = { rules.reload() }
+        self.dependencies = dependencies
+        var api = APIConfiguration(
             host: configuration.httpHost, port: configuration.httpPort,
             tls: configuration.isHTTPTLS ? (certificates.certificatePath, certificates.keyPath) : nil,
             webRoot: configuration.webRoot)
+        api.language = language
+        self.api = api
     }
 
     /// Names this installation in acknowledgements; made once.
@@ -212,6 +225,9 @@ package final class Aggregator: Sendable {
         manifests.publishAll()
         link.start()
         let maintenanceThread = maintenance.start()
+        let rulesThread = rules.start()
+        let hangup = HangupSignal { [rules] in rules.reload() }
+        defer { hangup.stop() }
         let pulse = heartbeat.map { heartbeat in
             Pulse(everyMilliseconds: heartbeat.everyMilliseconds) { [ingest] in
                 if ingest.isAlive { heartbeat.beat() }
@@ -223,6 +239,8 @@ package final class Aggregator: Sendable {
         var failure: (any Error)?
         do { try await server.runUntilSignalled() } catch { failure = error }
         link.stop()
+        rules.stop()
+        rulesThread.join()
         ingest.stop()
         maintenance.stop()
         maintenanceThread.join()

@@ -21,6 +21,9 @@ package struct AggregatorConfiguration: Sendable {
     package var metricsRetentionDays: Int?
     /// debug, info, warning or error.
     package var logLevel = "info"
+    /// Whether queries may use what Prometheus keeps behind feature flags: experimental functions, arithmetic in
+    /// durations, `anchored` and `smoothed` ranges, `fill`.
+    package var allowsExperimentalQueries = false
 
     package init(
         dataDirectory: String, httpHost: String = "127.0.0.1", httpPort: Int = 8480, webRoot: String? = nil,

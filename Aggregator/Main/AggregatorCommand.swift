@@ -48,6 +48,9 @@ struct AggregatorCommand: AsyncParsableCommand {
     @Option(help: "Days that samples are kept, or \"off\" to keep all (samples of any time are then accepted).")
     var retention: String?
 
+    @Flag(help: "Take the parts of PromQL that Prometheus calls experimental, too.")
+    var promqlExperimental = false
+
     @Option(help: "debug, info, warning or error.")
     var logLevel: String?
 
@@ -90,7 +93,8 @@ struct AggregatorCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard !settings else { return print(AggregatorSettings.documentation) }
-        let configuration = try makeConfiguration()
+        var configuration = try makeConfiguration()
+        configuration.allowsExperimentalQueries = promqlExperimental
         let logger = makeLogger(configuration.logLevel)
         let aggregator = try Aggregator.make(configuration: configuration, logger: logger)
         let watchdog = ServiceManager.watchdogMilliseconds

@@ -59,6 +59,9 @@ final class QueryInterruption: Sendable {
         deadline = clock.monotonicNanoseconds + UInt64(max(0, milliseconds)) * 1_000_000
     }
 
+    /// Of the monotonic clock.
+    var seconds: Double { Double(clock.monotonicNanoseconds) / 1e9 }
+
     func cancel() { isCanceled.store(true, ordering: .relaxed) }
 
     var error: QueryError? {

@@ -5,28 +5,30 @@ import PromQL
 import Telemetry
 
 /// `query` and `query_range` as Prometheus answers them.
-func queryRoutes(_ dependencies: APIDependencies) -> [Route] {
-    let runner = QueryRunner(dependencies)
+func queryRoutes(_ dependencies: APIDependencies, language: ParserOptions) -> [Route] {
+    let runner = QueryRunner(dependencies, language: language)
     return [HTTPRequest.Method.get, .post].flatMap { method in
         [
-            Route(method, "/api/v1/query", .metrics, "PromQL at one time; query, time, timeout, limit") { request in
+            Route(method, "/api/v1/query", .metrics, "PromQL at one time; query, time, timeout, limit, stats") {
+                request in
                 try await PrometheusError.answering { try await runner.instant(request) }
             },
             Route(
                 method, "/api/v1/query_range", .metrics,
-                "PromQL over time; query, start, end, step, timeout, limit"
+                "PromQL over time; query, start, end, step, timeout, limit, stats"
             ) { request in
                 try await PrometheusError.answering { try await runner.range(request) }
             },
             Route(method, "/api/v1/format_query", .metrics, "an expression in its usual form; query") { request in
                 try await PrometheusError.answering {
-                    let pretty = Printer.pretty(try Parser.parse(try await runner.text(request)))
+                    let pretty = Printer.pretty(try Parser.parse(try await runner.text(request), options: language))
                     return .json(.object([("status", .string("success")), ("data", .string(pretty))]))
                 }
             },
             Route(method, "/api/v1/parse_query", .metrics, "an expression's syntax tree; query") { request in
                 try await PrometheusError.answering {
-                    let tree = SyntaxTreeEncoder.bytes(try Parser.parse(try await runner.text(request)))
+                    let tree = SyntaxTreeEncoder.bytes(
+                        try Parser.parse(try await runner.text(request), options: language))
                     return .prometheus(Array("{\"status\":\"success\",\"data\":".utf8) + tree + Array("}".utf8))
                 }
             },
@@ -43,8 +45,10 @@ struct QueryRunner: Sendable {
     private let access: AccessStore
     private let pool: BlockingPool
     private let gate: QueryGate
+    private let language: ParserOptions
 
-    init(_ dependencies: APIDependencies) {
+    init(_ dependencies: APIDependencies, language: ParserOptions) {
+        self.language = language
         sources = dependencies.sources
         access = dependencies.access
         pool = dependencies.pool
@@ -106,18 +110,31 @@ struct QueryRunner: Sendable {
         let timeout = min(try parameters.duration("timeout") ?? Self.timeoutMilliseconds, Self.timeoutMilliseconds)
         let limit = try parameters.resultLimit()
         let lookback = try parameters.duration("lookback_delta")
+        let wantsStatistics = parameters["stats"].map { !$0.isEmpty } ?? false
         let ticket = try gate.enter(tenant)
         let interruption = QueryInterruption(milliseconds: timeout)
         let sources = sources
+        let asked = interruption.seconds
         let body = try await withTaskCancellationHandler {
-            try await pool.run { [ticket] in
+            try await pool.run { [ticket, language] in
                 defer { ticket.leave() }
                 var options = QueryOptions(
-                    interruption: { interruption.error }, concurrency: ParallelChunks.concurrency,
+                    parser: language, interruption: { interruption.error }, concurrency: ParallelChunks.concurrency,
                     runChunks: { ParallelChunks.run($0, $1) })
                 if let lookback, lookback > 0 { options.lookback = lookback }
-                let engine = QueryEngine(source: try sources.queries(of: tenant), options: options)
-                return ResultEncoder.bytes(try evaluate(engine), seriesMax: limit)
+                let source = try sources.queries(of: tenant)
+                guard wantsStatistics else {
+                    let engine = QueryEngine(source: source, options: options)
+                    return ResultEncoder.bytes(try evaluate(engine), seriesMax: limit)
+                }
+                let started = interruption.seconds
+                let counting = CountingSource(source)
+                let result = try evaluate(QueryEngine(source: counting, options: options))
+                return ResultEncoder.bytes(
+                    result, seriesMax: limit,
+                    statistics: QueryStatistics(
+                        queueSeconds: started - asked, evaluationSeconds: interruption.seconds - started,
+                        samplesRead: counting.samplesRead))
             }
         } onCancel: {
             interruption.cancel()

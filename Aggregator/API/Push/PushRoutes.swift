@@ -85,7 +85,10 @@ struct PushReceiver: Sendable {
 
     func exposition(_ request: APIRequest) async throws -> Response {
         let tenant = try await request.tenant(access, pool)
-        guard let format = ExpositionFormat(contentType: request.request.headers[.contentType]) else {
+        var type = request.request.headers[.contentType]
+        // What curl --data-binary says when nobody tells it better.
+        if type?.hasPrefix("application/x-www-form-urlencoded") == true { type = nil }
+        guard let format = ExpositionFormat(contentType: type) else {
             throw Problem(.unsupportedMedia, "send text/plain or application/openmetrics-text; version=1.0.0")
         }
         let body = try await inflatedBody(request)

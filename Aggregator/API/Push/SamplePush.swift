@@ -1,6 +1,6 @@
 import Interchange
 import Store
-import Telemetry
+package import Telemetry
 
 /// What of one body was stored, and why the rest was not.
 struct PushOutcome: Sendable {
@@ -109,7 +109,7 @@ struct SamplePush: Sendable {
 }
 
 extension SeriesLimits {
-    static func allow(_ key: SeriesKey) -> Bool {
+    package static func allow(_ key: SeriesKey) -> Bool {
         key.labels.count <= labelCountMax
             && key.labels.allSatisfy {
                 $0.name.utf8.count <= labelNameBytesMax && $0.value.utf8.count <= labelValueBytesMax

@@ -1,4 +1,5 @@
 package import Hummingbird
+package import PromQL
 package import RuntimeSupport
 
 /// How the API listens.
@@ -16,6 +17,8 @@ package struct APIConfiguration: Sendable {
     package var enrolmentsPerSecond: Double
     /// This program's.
     package var version = ""
+    /// What of the language is taken beside its stable part.
+    package var language = ParserOptions.stable
 
     package init(
         host: String = "127.0.0.1", port: Int = 8428, tls: (certificatePath: String, keyPath: String)? = nil,
@@ -40,9 +43,11 @@ package func makeRoutes(
     healthRoutes(dependencies, metrics: metrics, isLoopback: configuration.isLoopback)
         + fleetRoutes(dependencies)
         + seriesRoutes(dependencies)
-        + queryRoutes(dependencies)
+        + queryRoutes(dependencies, language: configuration.language)
         + statusRoutes(dependencies, version: configuration.version)
         + deletionRoutes(dependencies)
+        + ruleRoutes(dependencies)
+        + compatibilityRoutes(dependencies, startedAt: time.now)
         + pushRoutes(dependencies)
         + exportRoutes(dependencies)
         + liveRoutes(dependencies)

@@ -84,7 +84,7 @@ extension Query {
         guard texts.count <= selectorsMax else {
             throw Problem(.invalidRequest, "at most \(selectorsMax) match[] selectors")
         }
-        return texts.isEmpty ? [[]] : try texts.map { try Selector.parse($0) }
+        return texts.isEmpty ? [[]] : try texts.map { try SelectorError.parsing($0) }
     }
 
     /// `start` to `end` of a listing, which costs little whatever it spans: by default everything.

@@ -1,5 +1,6 @@
 package import Access
 package import PromQL
+package import Rules
 package import Store
 package import Telemetry
 
@@ -65,6 +66,11 @@ package struct APIDependencies: Sendable {
     /// Verifies a signed command and sends it; returns its id.
     /// - Throws: as ``publishManifest``.
     package var sendCommand: @Sendable (_ record: [UInt8], _ agent: AgentID, _ tenant: TenantID) throws -> ID128
+
+    /// A tenant's recording and alerting rules; must not block.
+    package var rules: @Sendable (_ tenant: TenantID) -> RuleStanding = { _ in RuleStanding() }
+    /// Has every tenant's rule files read again; must not block.
+    package var reloadRules: @Sendable () -> Void = {}
 
     package init(
         sources: any TenantSources, access: AccessStore, enrolment: EnrolmentService, live: LiveFeed,

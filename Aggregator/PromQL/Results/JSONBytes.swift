@@ -132,6 +132,9 @@ struct JSONBytes: ~Copyable {
         byte(UInt8(ascii: "\""))
     }
 
+    /// A JSON number; what is not finite is 0.
+    mutating func number(_ value: Double) { text(value.isFinite ? FloatText.shortest(value) : "0") }
+
     private mutating func text(_ text: String) {
         var text = text
         text.withUTF8 { append($0) }

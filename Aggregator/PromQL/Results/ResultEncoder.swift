@@ -6,9 +6,11 @@ import Telemetry
 package enum ResultEncoder {
     /// - Parameters:
     ///   - seriesMax: more series are left out, with a warning, as `limit` asks for; nil: none.
+    ///   - statistics: told with the result, as `stats` asks for.
     ///   - write: takes the text in pieces of about 64 KiB.
     package static func encode(
-        _ result: QueryResult, seriesMax: Int? = nil, write: @escaping ([UInt8]) throws -> Void
+        _ result: QueryResult, seriesMax: Int? = nil, statistics: QueryStatistics? = nil,
+        write: @escaping ([UInt8]) throws -> Void
     ) throws {
         var json = JSONBytes(write)
         var annotations = result.annotations
@@ -31,10 +33,24 @@ package enum ResultEncoder {
             let count = shown(matrix.series.count, seriesMax, &annotations)
             encode(matrix, count, &json)
         }
+        if let statistics { encode(statistics, &json) }
         json.raw("}")
         encode(annotations, &json)
         json.raw("}")
         try json.finish()
+    }
+
+    private static func encode(_ statistics: QueryStatistics, _ json: inout JSONBytes) {
+        json.raw(",\"stats\":{\"timings\":{")
+        for (index, timing) in statistics.timings.enumerated() {
+            if index > 0 { json.raw(",") }
+            json.string(timing.name)
+            json.raw(":")
+            json.number(timing.seconds)
+        }
+        json.raw("},\"samples\":{\"totalQueryableSamples\":")
+        json.integer(Int64(statistics.samplesRead))
+        json.raw("}}")
     }
 
     /// An error's answer: `{"status":"error","errorType":"bad_data","error":"…"}`.
@@ -52,10 +68,12 @@ package enum ResultEncoder {
     }
 
     /// The whole answer at once, for small ones and tests.
-    package static func bytes(_ result: QueryResult, seriesMax: Int? = nil) -> [UInt8] {
+    package static func bytes(
+        _ result: QueryResult, seriesMax: Int? = nil, statistics: QueryStatistics? = nil
+    ) -> [UInt8] {
         let sink = Sink()
         // The sink takes everything.
-        try? encode(result, seriesMax: seriesMax) { sink.bytes += $0 }
+        try? encode(result, seriesMax: seriesMax, statistics: statistics) { sink.bytes += $0 }
         return sink.bytes
     }
 

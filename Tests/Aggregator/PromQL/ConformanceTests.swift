@@ -1,5 +1,6 @@
 import Glibc
 import PromQL
+import PromQLScripts
 import TestSupport
 import Testing
 
@@ -25,7 +26,7 @@ import Testing
     func script(name: String) throws {
         let folder = try #require(Self.folder)
         let text = String(decoding: try Files.read("\(folder)/\(name)"), as: UTF8.self)
-        let outcome = ScriptRunner().run(try Script(text))
+        let outcome = try ScriptRunner(EngineTarget()).run(try Script(text))
         print(
             "\(name): \(outcome.passed) passed, \(outcome.failures.count) failed, "
                 + "\(outcome.nativeHistograms) need native histograms; \(outcome.experimental) are experimental")

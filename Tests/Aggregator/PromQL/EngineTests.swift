@@ -1,4 +1,5 @@
 import PromQL
+import PromQLScripts
 import Synchronization
 import Telemetry
 import Testing
@@ -114,7 +115,7 @@ import Testing
             let requests = Mutex<[SeriesRequest]>([])
             func select(_ request: SeriesRequest) throws -> any SeriesSelection {
                 requests.withLock { $0.append(request) }
-                return MemorySource.Selection(entries: [])
+                return MemorySource.Selection.none
             }
         }
         func ranges(_ text: String) throws -> [ClosedRange<Int64>] {

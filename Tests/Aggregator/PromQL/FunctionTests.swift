@@ -1,4 +1,5 @@
 import PromQL
+import PromQLScripts
 import TestSupport
 import Testing
 
@@ -244,7 +245,7 @@ import Testing
 
     @Test("a query that meets native histograms says so")
     func nativeHistograms() throws {
-        let outcome = ScriptRunner().run(
+        let outcome = try ScriptRunner(EngineTarget()).run(
             try Script(
                 """
                 load 1m

@@ -1,4 +1,5 @@
 import PromQL
+import PromQLScripts
 import RuntimeSupport
 import Telemetry
 import TestSupport

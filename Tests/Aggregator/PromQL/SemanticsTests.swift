@@ -1,4 +1,5 @@
 import PromQL
+import PromQLScripts
 import Testing
 
 /// The language's rules as scripts: load, eval, expect.

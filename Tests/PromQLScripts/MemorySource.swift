@@ -1,23 +1,25 @@
-import PromQL
+package import PromQL
 import Synchronization
-import Telemetry
+package import Telemetry
 
 /// Series in memory, as scripts and tables of tests load them.
-final class MemorySource: SeriesSource, Sendable {
-    struct Samples: Sendable {
+package final class MemorySource: SeriesSource, Sendable {
+    private struct Samples: Sendable {
         /// Values by time, milliseconds; nil stands for a native histogram.
         var points: [Int64: Double?] = [:]
     }
     private let series = Mutex<[SeriesKey: Samples]>([:])
 
-    func add(_ key: SeriesKey, _ points: [(time: Int64, value: Double?)]) {
+    package init() {}
+
+    package func add(_ key: SeriesKey, _ points: [(time: Int64, value: Double?)]) {
         series.withLock { series in
             for (time, value) in points { series[key, default: Samples()].points[time] = .some(value) }
         }
     }
-    func removeAll() { series.withLock { $0.removeAll() } }
+    package func removeAll() { series.withLock { $0.removeAll() } }
 
-    func select(_ request: SeriesRequest) throws -> any SeriesSelection {
+    package func select(_ request: SeriesRequest) throws -> any SeriesSelection {
         var entries: [Selection.Entry] = []
         for (key, samples) in series.withLock({ $0 }) {
             guard request.matchers.allSatisfy({ $0.isSatisfied(by: key[$0.name] ?? "") }) else { continue }
@@ -29,18 +31,21 @@ final class MemorySource: SeriesSource, Sendable {
         return Selection(entries: entries)
     }
 
-    struct Selection: SeriesSelection {
+    package struct Selection: SeriesSelection {
         struct Entry: Sendable {
             let key: SeriesKey
             let points: [(time: Int64, value: Double?)]
         }
+        /// Of a source that has nothing.
+        package static let none = Selection(entries: [])
+
         let entries: [Entry]
-        var count: Int { entries.count }
-        func labels(at position: Int) -> SeriesKey { entries[position].key }
-        func makeReader() -> any SampleReader { Reader(selection: self) }
+        package var count: Int { entries.count }
+        package func labels(at position: Int) -> SeriesKey { entries[position].key }
+        package func makeReader() -> any SampleReader { Reader(selection: self) }
     }
 
-    struct Reader: SampleReader {
+    private struct Reader: SampleReader {
         let selection: Selection
         mutating func read(_ position: Int, into buffer: inout SampleBuffer) throws {
             let entry = selection.entries[position]

@@ -1,23 +1,23 @@
 import PromQL
 
 /// A script of Prometheus' PromQL tests: `load`, `clear`, `eval` with expectations.
-struct Script {
-    enum Command {
+package struct Script {
+    package enum Command {
         case load(step: Int64, [ScriptSeries])
         case clear
         case eval(Evaluation)
     }
 
-    struct Evaluation {
-        let line: Int
-        let query: String
+    package struct Evaluation {
+        package let line: Int
+        package let query: String
         /// Milliseconds; equal for an instant query.
-        var start: Int64
-        var end: Int64
-        var step: Int64
-        let isInstant: Bool
+        package var start: Int64
+        package var end: Int64
+        package var step: Int64
+        package let isInstant: Bool
         var expectations: [Expectation] = []
-        var series: [ScriptSeries] = []
+        package var series: [ScriptSeries] = []
         var scalar: Double?
         var text: String?
         /// Of a range vector that an instant query returns: its first time and step.
@@ -26,22 +26,22 @@ struct Script {
         func expects(_ kind: Expectation.Kind) -> Bool { expectations.contains { $0.kind == kind } }
     }
 
-    struct Expectation {
-        enum Kind: String {
+    package struct Expectation {
+        package enum Kind: String {
             case fail, warn, info, ordered
             case noWarn = "no_warn"
             case noInfo = "no_info"
         }
-        enum Text { case any, exact(String), pattern(String) }
+        package enum Text { case any, exact(String), pattern(String) }
         let kind: Kind
         let text: Text
     }
 
-    private(set) var commands: [Command] = []
+    package private(set) var commands: [Command] = []
     private let lines: [String]
     private var position = 0
 
-    init(_ text: String) throws {
+    package init(_ text: String) throws {
         lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
             let trimmed = String(line).trimmingBlanks
             return trimmed.hasPrefix("#") ? "" : trimmed

@@ -1,19 +1,19 @@
 import PromQL
-import Telemetry
+package import Telemetry
 
 /// A line of a script that names a series and its values: `metric{a="b"} 0+10x5 _ stale {{…}}`.
-struct ScriptSeries {
-    enum Value {
+package struct ScriptSeries {
+    package enum Value {
         case none
         case number(Double)
         case nativeHistogram
     }
-    let key: SeriesKey
-    let values: [Value]
+    package let key: SeriesKey
+    package let values: [Value]
 
-    var hasHistogram: Bool { values.contains { if case .nativeHistogram = $0 { true } else { false } } }
+    package var hasHistogram: Bool { values.contains { if case .nativeHistogram = $0 { true } else { false } } }
 
-    init(_ line: String) throws {
+    package init(_ line: String) throws {
         let split = Self.selectorEnd(line)
         let selector = String(line[..<split]).trimmingBlanks
         var labels: [Label] = []
@@ -102,9 +102,9 @@ struct ScriptSeries {
     }
 }
 
-struct ScriptError: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
+package struct ScriptError: Error, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
 }
 
 extension String {
