@@ -19,7 +19,9 @@ let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 /// Documents that stand beside the code they describe.
-let documents = ["Shared/WireFormat": ["FORMAT.md"], "Agent/Intake": ["INTAKE.md"]]
+let documents = [
+    "Shared/WireFormat": ["FORMAT.md"], "Aggregator/Store": ["Rollups/ROLLUPS.md"], "Agent/Intake": ["INTAKE.md"],
+]
 
 func module(_ path: String, name: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
     .target(
@@ -50,7 +52,7 @@ func tests(_ path: String, name: String? = nil, _ dependencies: [Target.Dependen
         name: name ?? String(path.split(separator: "/").last!) + "Tests", dependencies: dependencies, path: path,
         exclude: [
             "Tests/Agent/Collectors": ["Fixtures"], "Tests/Shared/WireFormat": ["Golden"],
-            "Tests/Shared/Interchange": ["Golden"],
+            "Tests/Shared/Interchange": ["Golden"], "Tests/Aggregator/Store": ["Golden"],
         ][path] ?? [],
         swiftSettings: settings)
 }
@@ -119,7 +121,9 @@ let aggregator: [Target] = [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "MQTT", "Ingest", "Store", "Access",
             "API", "PromQL", "Rules", log,
         ]),
-    program("AggregatorMain", "Aggregator/Main", ["AggregatorCore", "Telemetry", "RuntimeSupport", arguments, log]),
+    program(
+        "AggregatorMain", "Aggregator/Main",
+        ["AggregatorCore", "Store", "Telemetry", "RuntimeSupport", arguments, log]),
     program(
         "CommandMain", "Aggregator/Command",
         [
@@ -177,7 +181,10 @@ let testTargets: [Target] = [
         ]),
     tests(
         "Tests/Aggregator/Core", name: "AggregatorCoreTests",
-        ["AggregatorCore", "Access", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
+        [
+            "AggregatorCore", "Access", "PromQL", "Sealing", "Store", "WireFormat", "Telemetry", "RuntimeSupport",
+            "TestSupport",
+        ]),
     tests("Tests/HouseTests", name: "HouseTests", ["TestSupport"]),
     tests(
         "Tests/SimulationTests", name: "SimulationTests",

@@ -22,7 +22,7 @@ struct Demo: ParsableCommand {
     @Flag(help: "Without an agent and its events: only broker and aggregator.")
     var noAgent = false
 
-    @Option(help: "Days that samples are kept, or \"off\" to take samples of any time.")
+    @Option(help: "Days that samples are kept, \"off\" to take samples of any time, or raw=…,5m=…,1h=… for each tier.")
     var retention: String?
 
     @Option(help: "Folder of the dashboard's pages.")

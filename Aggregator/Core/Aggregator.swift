@@ -96,7 +96,9 @@ package final class Aggregator: Sendable {
         self.enrolment = enrolment
 
         var storeConfiguration = StoreConfiguration()
-        if let days = configuration.metricsRetentionDays { storeConfiguration.metricsRetentionDays = days }
+        storeConfiguration.metricsRetentionDays = configuration.retention.raw
+        storeConfiguration.fiveMinuteRetentionDays = configuration.retention.fiveMinutes
+        storeConfiguration.hourRetentionDays = configuration.retention.hour
         let store = StoreDirectory(
             root: root, configuration: storeConfiguration, time: time, metrics: metrics,
             agentLabels: { tenant, agent in
@@ -106,6 +108,8 @@ package final class Aggregator: Sendable {
                 ].filter { !$0.value.isEmpty }
             })
         self.store = store
+        let limits = LimitsFile("\(root)/limits.conf")
+        try limits.load(into: store)
 
         let live = LiveFeed()
         let cell = LinkCell()
@@ -173,7 +177,7 @@ package final class Aggregator: Sendable {
         self.commands = commands
         office.set(manifests, commands)
         maintenance = Maintenance(
-            store: store, keys: keys, time: time, metrics: metrics,
+            store: store, limits: limits, keys: keys, time: time, metrics: metrics,
             publishBundle: { link.publishRetained(Topics.keys, keys.signedBundle) }, report: report)
         let sources = StoreSources(
             store: store, directory: directory, time: time, running: { ingest.fleet(of: $0) },

@@ -1,3 +1,5 @@
+package import Store
+
 /// Settings of the aggregator; all have defaults that work on one machine.
 package struct AggregatorConfiguration: Sendable {
     /// Where everything is kept.
@@ -18,7 +20,7 @@ package struct AggregatorConfiguration: Sendable {
     package var tenants: [String]
     /// Opener threads, 1...64 (`PARALLEL_WORKERS`, default 8; no more than the machine has cores are started).
     package var parallelWorkers: Int
-    package var metricsRetentionDays: Int?
+    package var retention: RetentionPolicy
     /// debug, info, warning or error.
     package var logLevel = "info"
     /// Whether queries may use what Prometheus keeps behind feature flags: experimental functions, arithmetic in
@@ -30,7 +32,7 @@ package struct AggregatorConfiguration: Sendable {
         brokerHost: String = "127.0.0.1", brokerPort: UInt16 = 8883,
         publicHosts: [String] = [], brokerAddress: BrokerAddress? = nil, tenants: [String] = [],
         parallelWorkers: Int = 8,
-        metricsRetentionDays: Int? = nil
+        retention: RetentionPolicy = .standard
     ) {
         self.dataDirectory = dataDirectory
         self.httpHost = httpHost
@@ -42,7 +44,7 @@ package struct AggregatorConfiguration: Sendable {
         self.brokerAddress = brokerAddress
         self.tenants = tenants
         self.parallelWorkers = parallelWorkers
-        self.metricsRetentionDays = metricsRetentionDays
+        self.retention = retention
     }
 
     /// What the server's certificate is for.

@@ -1,4 +1,5 @@
 package import RuntimeSupport
+import Store
 
 /// The aggregator's settings by name, as they stand in its YAML file, in the environment and on the command line.
 ///
@@ -84,15 +85,10 @@ package struct AggregatorSettings {
             return nil
         },
         Key(
-            name: "retention", type: "days, off", standard: "400",
-            meaning: "how long samples are kept; with off samples of any time are taken"
+            name: "retention", type: "days, off, or raw=…,5m=…,1h=…", standard: "raw=400d,5m=2y,1h=5y",
+            meaning: "how long samples and rollups are kept; with off samples of any time are taken"
         ) { configuration, text in
-            if text == "off" {
-                configuration.metricsRetentionDays = 1_000_000
-                return nil
-            }
-            guard let days = Int(text), (1...36_500).contains(days) else { return "use 1 to 36500 days, or off" }
-            configuration.metricsRetentionDays = days
+            do { configuration.retention = try RetentionPolicy(parsing: text) } catch { return "\(error)" }
             return nil
         },
         Key(

@@ -14,6 +14,7 @@ final class Maintenance: Sendable {
 
     private let commands = BoundedQueue<Command>(itemsMax: 1)
     private let store: StoreDirectory
+    private let limits: LimitsFile
     private let keys: KeyDirectory
     private let time: any TimeSource
     private let metrics: OwnMetrics
@@ -21,10 +22,11 @@ final class Maintenance: Sendable {
     private let report: @Sendable (String) -> Void
 
     init(
-        store: StoreDirectory, keys: KeyDirectory, time: any TimeSource, metrics: OwnMetrics,
+        store: StoreDirectory, limits: LimitsFile, keys: KeyDirectory, time: any TimeSource, metrics: OwnMetrics,
         publishBundle: @escaping @Sendable () -> Void, report: @escaping @Sendable (String) -> Void
     ) {
         self.store = store
+        self.limits = limits
         self.keys = keys
         self.time = time
         self.metrics = metrics
@@ -46,6 +48,7 @@ final class Maintenance: Sendable {
             wait = isBusy ? 10 : Self.compactionMilliseconds
             if now >= nextUpkeep {
                 attempt("upkeep") { try store.maintain() }
+                attempt("limits.conf") { try limits.load(into: store) }
                 nextUpkeep = now + Self.upkeepMilliseconds
             }
             if now >= nextRotation {

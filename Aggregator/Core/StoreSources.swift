@@ -11,11 +11,19 @@ import WireFormat
 private struct WriterSink: SampleSink {
     let store: TenantStore
     let writer: TenantWriter
+    let time: any TimeSource
 
     var series: PushedSeries { store.pushed }
     var writableTimes: ClosedRange<Int64> { store.writableTimes }
-    var seriesRemaining: Int { store.configuration.seriesMax - store.index.count }
-    func write(_ samples: SampleWrite) throws { try writer.write(try store.prepare(samples)) }
+    var limits: TenantLimits { store.limits }
+    var seriesRemaining: Int { store.limits.activeSeries - store.index.count }
+
+    func write(_ samples: SampleWrite) throws {
+        let perSecond = store.limits.samplesPerSecond
+        let wait = store.sampleRate.take(samples.sampleCount, perSecond: perSecond, now: time.monotonicNanoseconds)
+        guard wait == 0 else { throw PushError.rate(perSecond: perSecond, afterSeconds: wait) }
+        try writer.write(try store.prepare(samples))
+    }
 }
 
 /// What the HTTP routes read: the store's data, and what the writers know of the fleet.
@@ -34,12 +42,14 @@ struct StoreSources: TenantSources {
     func queries(of tenant: TenantID) throws -> any SeriesSource { StoredSeries(store: try store.tenant(tenant)) }
 
     func sink(of tenant: TenantID) throws -> any SampleSink {
-        WriterSink(store: try store.tenant(tenant), writer: try writer(tenant))
+        WriterSink(store: try store.tenant(tenant), writer: try writer(tenant), time: time)
     }
 
     func delete(_ selectors: [[LabelMatcher]], in range: ClosedRange<Timestamp>, of tenant: TenantID) throws {
         _ = try store.tenant(tenant).delete(selectors, in: range)
     }
+
+    func limits(of tenant: TenantID) throws -> TenantLimits { store.limits(of: tenant) }
 
     func cleanDeletions(of tenant: TenantID) throws { try store.tenant(tenant).cleanDeletions() }
 

@@ -192,6 +192,7 @@ extension Evaluator {
                 throw QueryError.from(error)
             }
             for warning in selection.warnings { collector.warnUnplaced(warning) }
+            for info in selection.infos { collector.informUnplaced(info) }
         }
         result.series.sort { LabelSet.precedes($0.labels, $1.labels) }
         for (series, next) in zip(result.series, result.series.dropFirst()) where series.labels == next.labels {

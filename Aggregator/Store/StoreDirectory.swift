@@ -12,6 +12,7 @@ package final class StoreDirectory: IngestStore, Sendable {
     private let time: any TimeSource
     private let agentLabels: @Sendable (TenantID, AgentID) -> [Label]
     private let open = Mutex<[TenantID: TenantStore]>([:])
+    private let limits = Mutex<[String: TenantLimits]>([:])
 
     /// - Parameter agentLabels: what an agent's certificate adds to its series (`job`, `region`, `site`); `instance`
     ///   is always the agent's name. Asked once per series table.
@@ -35,8 +36,24 @@ package final class StoreDirectory: IngestStore, Sendable {
             let store = try TenantStore(
                 tenant: tenant, directory: directory(of: tenant), configuration: configuration, time: time,
                 metrics: metrics, agentLabels: { labels(tenant, $0) })
+            store.limits = limits(of: tenant)
             stores[tenant] = store
             return store
+        }
+    }
+
+    /// Sets what tenants may take, by name; `*`: those that are not named. In force at once.
+    package func setLimits(_ limits: [String: TenantLimits]) {
+        self.limits.withLock { $0 = limits }
+        open.withLock { stores in for (tenant, store) in stores { store.limits = self.limits(of: tenant) } }
+    }
+
+    package func limits(of tenant: TenantID) -> TenantLimits {
+        limits.withLock { limits in
+            if let known = limits[tenant.rawValue] ?? limits["*"] { return known }
+            var standard = TenantLimits()
+            standard.activeSeries = configuration.seriesMax
+            return standard
         }
     }
 

@@ -9,6 +9,8 @@ package final class StoreFaults: Sendable {
         case afterDeletion
         /// `events.sqlite` holds events whose rows level 0 lists still.
         case afterEvents
+        /// A window's rollups are written; the window does not count as rolled up yet.
+        case afterRollup
         /// A deletion is noted; the index lists its series still.
         case afterDeletionNote
         /// One window was written without what is deleted; others still hold some of it.

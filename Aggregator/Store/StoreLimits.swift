@@ -19,6 +19,8 @@ package enum StoreLimits {
     package static let partsMax = 24
     /// After a window's end its parts are merged into one group.
     package static let windowGraceMilliseconds: Int64 = 900_000
+    /// A closed window is rolled up when nothing was written to it for this long.
+    package static let rollupRestMilliseconds: Int64 = 900_000
     /// Quarantined blocks; beyond it the oldest are dropped and become a gap.
     package static let quarantineBytesMax = 64 << 20
     /// Day files open at once; the least recently used is closed.

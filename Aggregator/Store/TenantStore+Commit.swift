@@ -58,26 +58,27 @@ extension TenantStore {
             guard let agent = prepared.agents[table.agent] else { continue }
             let key = TableStore.Key(agent: agent, hash: table.hash)
             guard !tables.contains(key), ids[key] == nil else { continue }
-            let series = index.register(table.series, agent: agent, agentLabels: allLabels(of: table.agent))
-            let refused = series.count { $0 == .none }
-            if refused > 0 { metrics.add("stagebox_store_series_refused_total", Double(refused)) }
+            let series = register(table.series, agent: agent, labels: allLabels(of: table.agent))
             ids[key] = series
             prepared.tables.append((table, key, series))
         }
-        widenBounds(commit, prepared, ids)
+        try widenBounds(commit, prepared, ids)
         try indexFile.save(index)
         return prepared
     }
 
     /// Keeps the index's time bounds outside everything that was committed; once per hour and table set. What is in
     /// quarantine counts when it comes out: by the time it claims its series might have ended long ago.
-    private func widenBounds(_ commit: IngestCommit, _ prepared: Prepared, _ fresh: [TableStore.Key: [SeriesID]]) {
+    private func widenBounds(
+        _ commit: IngestCommit, _ prepared: Prepared, _ fresh: [TableStore.Key: [SeriesID]]
+    ) throws {
         for block in commit.blocks where !block.isQuarantined {
             guard case .metrics(let hashes, _) = block.content, let agent = prepared.agents[block.agent] else {
                 continue
             }
             let range = IngestFile.timeRange(of: block)
             guard tables.widens(agent, hashes, range) else { continue }
+            try revive(block.agent, agent, hashes)
             var ids: [SeriesID] = []
             for hash in hashes {
                 let key = TableStore.Key(agent: agent, hash: hash)

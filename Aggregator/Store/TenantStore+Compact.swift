@@ -38,6 +38,7 @@ extension TenantStore {
         if let window = nextWindow(isDraining: isDraining) {
             return CompactionResult(samples: try mergeParts(window), didWork: true)
         }
+        if try rollStep(isDraining: isDraining) { return CompactionResult(didWork: true) }
         return CompactionResult()
     }
 
@@ -122,7 +123,7 @@ extension TenantStore {
             }
             days.noteMoved(ids, day)
             try faults.pass(.afterDayFile)
-            for place in places { windowParts.note(day, agent, place.window, place.slice) }
+            for place in places { windowParts.note(day, agent, place.window, place.slice, at: time.now.milliseconds) }
         }
         return written
     }
@@ -242,7 +243,7 @@ extension TenantStore {
                 isErasing: isErasing || deleted.all.contains { !$0.isErased })
             written = chunks.reduce(0) { $0 + Int($1.samples) }
         }
-        windowParts.forget(window)
+        windowParts.merged(window)
         metrics.add("stagebox_store_merged_samples_total", Double(written))
         return written
     }

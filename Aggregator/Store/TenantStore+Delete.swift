@@ -59,6 +59,7 @@ extension TenantStore {
         /// Whose blocks may hold samples of it.
         var agents: [AgentNumber]
         var days: [Int64]
+        var units: [(tier: Int, file: Int64)]
     }
 
     /// One bounded piece of the oldest deletion's work: an agent's blocks to chunks without what is deleted, or one
@@ -87,6 +88,15 @@ extension TenantStore {
             }
             plan.days.removeFirst()
         }
+        while let (tier, file) = plan.units.first {
+            if let unit = try nextUnit(of: deletion, rollups[tier], file) {
+                try mergeUnit(rollups[tier], unit, isErasing: true)
+                try faults.pass(.whileErasing)
+                return true
+            }
+            try onFile(rollups[tier], file, creating: false) { try $0.removeTraces() }
+            plan.units.removeFirst()
+        }
         try faults.pass(.beforeErased)
         let range = CivilDay.day(of: deletion.range.lowerBound)...CivilDay.day(of: deletion.range.upperBound)
         for day in days.days(in: range) {
@@ -108,24 +118,36 @@ extension TenantStore {
             owners.formUnion(index.sharers(of: SeriesID(id)))
         }
         let range = CivilDay.day(of: deletion.range.lowerBound)...CivilDay.day(of: deletion.range.upperBound)
-        return Erasure(id: deletion.id, agents: owners.sorted(), days: days.days(in: range))
+        let units = rollups.indices.flatMap { tier in
+            let days = rollups[tier].tier.daysPerFile
+            let files = RollupTier.floor(range.lowerBound, days)...RollupTier.floor(range.upperBound, days)
+            return rollups[tier].files.days(in: files).map { (tier, $0) }
+        }
+        return Erasure(id: deletion.id, agents: owners.sorted(), days: days.days(in: range), units: units)
+    }
+
+    /// A unit of that file with a group that may hold rollups of what is deleted.
+    private func nextUnit(of deletion: Deletion, _ tier: RollupFiles, _ key: Int64) throws -> WindowParts.Key? {
+        var found: WindowParts.Key?
+        try onFile(tier, key, creating: false) { found = try Self.place(of: deletion, in: $0) }
+        return found
+    }
+
+    private static func place(of deletion: Deletion, in file: DayFile) throws -> WindowParts.Key? {
+        let marks = try file.marks()
+        return try file.allRows().first { row in
+            (marks[row.id] ?? 0) < deletion.id && deletion.range.overlaps(row.first...max(row.first, row.last))
+                && deletion.hasSeries(in: row.low...max(row.low, row.high))
+        }.map { row in
+            WindowParts.Key(day: file.day, agent: row.agent, window: row.window, slice: row.slice)
+        }
     }
 
     /// A window of that day with a group that may hold samples of the deletion.
     private func nextWindow(of deletion: Deletion, _ day: Int64) throws -> WindowParts.Key? {
         var found: WindowParts.Key?
         do {
-            try onDay(day, creating: false) { file in
-                let marks = try file.marks()
-                found = try file.allRows().first { row in
-                    (marks[row.id] ?? 0) < deletion.id && deletion.range.overlaps(row.first...max(row.first, row.last))
-                        && deletion.hasSeries(in: row.low...max(row.low, row.high))
-                }.map { row in
-                    WindowParts.Key(
-                        day: day, agent: row.agent, window: row.window,
-                        slice: row.low / UInt32(StoreLimits.chunkGroupSeriesMax))
-                }
-            }
+            try onDay(day, creating: false) { found = try Self.place(of: deletion, in: $0) }
         } catch let error as SQLiteError where error.isDamage {
             return nil  // set aside and reported
         }

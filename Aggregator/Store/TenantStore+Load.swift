@@ -18,6 +18,7 @@ extension TenantStore {
                 try Self.loadItems(into: &state, agents, from: database)
             }
             try reserveBlocks(database)
+            try dropEndedTables(in: database)
         }
         try loadPushed()
         shareSeries()
@@ -26,7 +27,6 @@ extension TenantStore {
         try indexFile.save(index)
         try takeBackMoved()
         try loadRows()
-        try learnParts()
     }
 
     /// Sixteen random bytes, made with the file.
@@ -135,21 +135,6 @@ extension TenantStore {
         covered += rows.filter { $0.kind == .events && $0.state == .normal && $0.id <= movedEvents }.map(\.id)
         guard !covered.isEmpty else { return }
         try ingest.use { database in try database.transaction { try IngestFile.delete(covered, in: database) } }
-    }
-
-    /// So that parts written before a restart are merged after it; of older days they only cost some space.
-    private func learnParts() throws {
-        for day in days.days.suffix(2) {
-            do {
-                try onDay(day, creating: false) { file in
-                    for row in try file.allRows() {
-                        windowParts.note(day, row.agent, row.window, row.low / UInt32(StoreLimits.chunkGroupSeriesMax))
-                    }
-                }
-            } catch let error as SQLiteError where error.isDamage {
-                continue  // set aside and reported
-            }
-        }
     }
 
     /// Lists what level 0 holds, without reading bodies.

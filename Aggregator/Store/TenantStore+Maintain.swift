@@ -18,13 +18,25 @@ extension TenantStore {
             metrics.add("stagebox_store_days_expired_total")
             windowParts.forget(before: day + 1)
         }
+        // Series stay as long as any tier knows them.
+        var oldestKept = oldest
+        let today = CivilDay.day(of: now.milliseconds)
+        for tier in rollups {
+            let first = today &- Int64(configuration.rollupDays(tier.tier))
+            let file = RollupTier.floor(first, tier.tier.daysPerFile)
+            if !tier.files.remove(before: file).isEmpty { tier.parts.forget(before: file) }
+            if configuration.rollupDays(tier.tier) > 0 { oldestKept = min(oldestKept, first) }
+        }
         let eventsOldest = now.advanced(
             byMilliseconds: 0 &- Int64(configuration.eventsRetentionDays) &* StoreLimits.dayMilliseconds)
         for _ in 0..<16 where try events.remove(before: eventsOldest) == 0 { break }
         let cut = oldest &* StoreLimits.dayMilliseconds
         try expireLevelZero(before: cut)
         try expireGaps(before: cut)
-        try indexFile.remove(index.removeAll(endedBefore: Timestamp(milliseconds: cut)))
+        let ended = Timestamp(milliseconds: oldestKept &* StoreLimits.dayMilliseconds)
+        let removed = index.removeAll(endedBefore: ended)
+        try indexFile.remove(removed)
+        if !removed.isEmpty { _ = index.dropUnusedTexts() }
         try indexFile.save(index)
         try forgetDeletions()
         try shrink()
@@ -65,7 +77,7 @@ extension TenantStore {
                 if try database.freePageCount > 0 { try database.incrementalVacuum(pages: StoreLimits.vacuumPagesMax) }
                 try database.checkpoint(.truncate)
             }
-            for file in days.openFiles { try file.shrink() }
+            for file in days.openFiles + rollups.flatMap(\.files.openFiles) { try file.shrink() }
             try events.shrink()
             try indexFile.checkpoint()
             try deletions.checkpoint()
@@ -96,6 +108,7 @@ extension TenantStore {
         package var ingestBytes: Int64 = 0
         package var indexBytes: Int64 = 0
         package var metricsBytes: Int64 = 0
+        package var rollupBytes: Int64 = 0
         package var eventsBytes: Int64 = 0
         package var levelZeroBlocks = 0
         package var series = 0
@@ -108,6 +121,8 @@ extension TenantStore {
             let bytes = Database.fileBytes("\(directory)/\(name)")
             if name.hasPrefix("metrics-") {
                 sizes.metricsBytes += bytes
+            } else if name.hasPrefix("rollup-") {
+                sizes.rollupBytes += bytes
             } else if name.hasPrefix("index.sqlite") {
                 sizes.indexBytes += bytes
             } else if name.hasPrefix("events.sqlite") {

@@ -32,6 +32,10 @@ package final class TenantStore: Sendable {
     let head: Head
     let days: DayFiles
     let windowParts = WindowParts()
+    let rollups: [RollupFiles]
+    /// Files of before this start that may hold what is to be rolled up or merged.
+    let rollScan: Mutex<[Int64]>
+    let unitScan: Mutex<[(tier: Int, file: Int64)]>
     /// The series that samples are pushed to.
     package let pushed = PushedSeries()
     /// Block keys of pushed samples: an epoch per start.
@@ -39,6 +43,9 @@ package final class TenantStore: Sendable {
     let pushedSequence = Mutex<UInt64>(0)
     let events: EventStore
     let deletions: DeletionFile
+    private let lock: StoreLock
+    let currentLimits: Mutex<TenantLimits>
+    package let sampleRate = SampleRate()
     let state: Mutex<IngestState>
     let damages: Mutex<[DamageReport]>
     /// Where tests and the simulation let it fail.
@@ -106,6 +113,10 @@ package final class TenantStore: Sendable {
         var generator = SystemRandomNumberGenerator()
         pushedEpoch = EpochID(random: &generator)
         try StoreFiles.makeDirectory(directory)
+        lock = try StoreLock(directory: directory)
+        var limits = TenantLimits()
+        limits.activeSeries = configuration.seriesMax
+        currentLimits = Mutex(limits)
         var reports: [DamageReport] = []
         let now = time.now
         let index = SeriesIndex(seriesMax: configuration.seriesMax)
@@ -134,6 +145,10 @@ package final class TenantStore: Sendable {
         ingestReaders = ReaderPool(path: "\(directory)/ingest.sqlite")
         head = Head(decodedBytesMax: configuration.headDecodedBytesMax, bodyBytesMax: configuration.headBodyBytesMax)
         days = DayFiles(directory: directory)
+        let rollups = RollupTier.allCases.map { RollupFiles($0, directory: directory) }
+        self.rollups = rollups
+        rollScan = Mutex(days.days)
+        unitScan = Mutex(rollups.indices.flatMap { tier in rollups[tier].files.days.map { (tier, $0) } })
         events = try StoreFiles.open(
             "\(directory)/events.sqlite", now: now, reports: &reports,
             consequence: "events stored before are lost"
@@ -166,6 +181,7 @@ package final class TenantStore: Sendable {
         indexFile.close()
         deletions.close()
         days.closeAll()
+        for tier in rollups { tier.files.closeAll() }
         events.close()
     }
 

@@ -7,15 +7,16 @@ import Telemetry
 
 /// Bounds how many queries of one tenant run at once, so that one tenant's do not hold up another's.
 final class QueryGate: Sendable {
-    static let queriesMax = 32
     private let running = Mutex<[TenantID: Int]>([:])
 
     /// - Throws: at the bound.
-    func enter(_ tenant: TenantID) throws -> Ticket {
+    func enter(_ tenant: TenantID, max: Int) throws -> Ticket {
         try running.withLock { running in
-            guard running[tenant, default: 0] < Self.queriesMax else {
+            guard running[tenant, default: 0] < max else {
                 throw PrometheusError(
-                    .unavailable, "\(Self.queriesMax) queries of this tenant are running; wait for one to end")
+                    .unavailable,
+                    "\(max) queries of this tenant are running; wait for one to end, or have queries in limits.conf raised"
+                )
             }
             running[tenant, default: 0] += 1
         }

@@ -2,6 +2,7 @@ import Access
 import HTTPTypes
 import Hummingbird
 import PromQL
+import Store
 import Telemetry
 
 /// `query` and `query_range` as Prometheus answers them.
@@ -38,9 +39,6 @@ func queryRoutes(_ dependencies: APIDependencies, language: ParserOptions) -> [R
 
 /// Runs queries on the blocking pool, within bounds.
 struct QueryRunner: Sendable {
-    /// The default and the longest that `timeout` can ask for.
-    static let timeoutMilliseconds: Int64 = 120_000
-
     private let sources: any TenantSources
     private let access: AccessStore
     private let pool: BlockingPool
@@ -107,11 +105,13 @@ struct QueryRunner: Sendable {
         _ tenant: TenantID, _ parameters: Query,
         _ evaluate: @escaping @Sendable (QueryEngine) throws -> QueryResult
     ) async throws -> Response {
-        let timeout = min(try parameters.duration("timeout") ?? Self.timeoutMilliseconds, Self.timeoutMilliseconds)
+        let limits = try sources.limits(of: tenant)
+        let longest = Int64(limits.querySeconds) * 1000
+        let timeout = min(try parameters.duration("timeout") ?? longest, longest)
         let limit = try parameters.resultLimit()
         let lookback = try parameters.duration("lookback_delta")
         let wantsStatistics = parameters["stats"].map { !$0.isEmpty } ?? false
-        let ticket = try gate.enter(tenant)
+        let ticket = try gate.enter(tenant, max: limits.queries)
         let interruption = QueryInterruption(milliseconds: timeout)
         let sources = sources
         let asked = interruption.seconds
@@ -121,6 +121,7 @@ struct QueryRunner: Sendable {
                 var options = QueryOptions(
                     parser: language, interruption: { interruption.error }, concurrency: ParallelChunks.concurrency,
                     runChunks: { ParallelChunks.run($0, $1) })
+                options.limits.samplesMax = limits.querySamples
                 if let lookback, lookback > 0 { options.lookback = lookback }
                 let source = try sources.queries(of: tenant)
                 guard wantsStatistics else {

@@ -156,6 +156,11 @@ struct PushReceiver: Sendable {
     private func reportingErrors<Value>(_ body: () async throws -> Value) async throws -> Value {
         do { return try await body() } catch let error as InterchangeError {
             throw Problem(.invalidRequest, error.description)
+        } catch PushError.rate(let perSecond, let seconds) {
+            throw Problem(
+                .tooManyRequests,
+                "this tenant may send \(perSecond) samples per second; send these again later, or have "
+                    + "samples-per-second in limits.conf raised", retryAfterSeconds: seconds)
         } catch is PushError {
             throw Problem(.busy, "too many samples wait for this tenant's store; send them again", retryAfterSeconds: 1)
         }

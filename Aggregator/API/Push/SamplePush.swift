@@ -22,7 +22,9 @@ struct PushOutcome: Sendable {
     var text: String {
         var parts: [String] = []
         if refused > 0 { parts.append("\(refused) samples refused: \(problem ?? "malformed")") }
-        if unplaced > 0 { parts.append("\(unplaced) samples of series beyond the tenant's limit") }
+        if unplaced > 0 {
+            parts.append("\(unplaced) samples of series beyond the tenant's limit, active-series in limits.conf")
+        }
         if outOfBounds > 0 { parts.append("\(outOfBounds) samples older than the retention or too far in the future") }
         parts.append("\(stored) samples stored")
         return parts.joined(separator: "; ")
@@ -44,11 +46,11 @@ struct SamplePush: Sendable {
     ) throws -> PushOutcome {
         var columns = SampleColumns()
         let series = sink.series
+        let limits = sink.limits
         var room = sink.seriesRemaining
         let summary = try decoder.decode(body, version, into: &columns) { key, type in
-            guard room > 0 else { return nil }
-            room -= 1
-            return series.add(SeriesDescriptor(key: key, type: type)).rawValue
+            guard limits.allow(key) else { return nil }
+            return series.add(SeriesDescriptor(key: key, type: type), room: &room)?.rawValue
         }
         var outcome = PushOutcome()
         outcome.refused = summary.refusedSamples
@@ -63,9 +65,13 @@ struct SamplePush: Sendable {
     func exposition(_ exposition: Exposition, now: Timestamp) throws -> PushOutcome {
         var outcome = PushOutcome()
         var write = SampleWrite()
+        let limits = sink.limits
+        var room = sink.seriesRemaining
         for sample in exposition.samples {
             let type = exposition.families[sample.family].type.metricType
-            add(sample.key, type, sample.timestampMilliseconds ?? now.milliseconds, sample.value, to: &write, &outcome)
+            add(
+                sample.key, type, sample.timestampMilliseconds ?? now.milliseconds, sample.value, to: &write, &outcome,
+                limits, &room)
         }
         try store(write, &outcome)
         return outcome
@@ -77,10 +83,12 @@ struct SamplePush: Sendable {
         outcome.unsupported = batch.skippedStringCount
         outcome.problem = batch.errors.first?.description
         var write = SampleWrite()
+        let limits = sink.limits
+        var room = sink.seriesRemaining
         for sample in batch.samples {
             add(
                 sample.key, .unknown, sample.timestampMilliseconds ?? now.milliseconds, sample.value, to: &write,
-                &outcome)
+                &outcome, limits, &room)
         }
         try store(write, &outcome)
         return outcome
@@ -88,14 +96,21 @@ struct SamplePush: Sendable {
 
     private func add(
         _ key: SeriesKey, _ type: MetricType, _ time: Int64, _ value: Double, to write: inout SampleWrite,
-        _ outcome: inout PushOutcome
+        _ outcome: inout PushOutcome, _ limits: TenantLimits, _ room: inout Int
     ) {
-        guard SeriesLimits.allow(key) else {
+        guard limits.allow(key) else {
             outcome.refused += 1
-            outcome.problem = outcome.problem ?? "a series has too many or too long labels"
+            outcome.problem =
+                outcome.problem
+                ?? "a series has more than \(limits.labels) labels, or names or values over \(limits.labelNameBytes) or "
+                + "\(limits.labelValueBytes) bytes"
             return
         }
-        write.begin(sink.series.add(SeriesDescriptor(key: key, type: type)))
+        guard let series = sink.series.add(SeriesDescriptor(key: key, type: type), room: &room) else {
+            outcome.unplaced += 1
+            return
+        }
+        write.begin(series)
         write.append(time, value)
     }
 

@@ -12,6 +12,8 @@ package protocol TenantSources: Sendable {
     /// The same for queries.
     func queries(of tenant: TenantID) throws -> any SeriesSource
     func sink(of tenant: TenantID) throws -> any SampleSink
+    /// What the tenant may take.
+    func limits(of tenant: TenantID) throws -> TenantLimits
     /// Deletes the samples in `range` of series that one of the selectors matches; durable and in force when it
     /// returns.
     func delete(_ selectors: [[LabelMatcher]], in range: ClosedRange<Timestamp>, of tenant: TenantID) throws
@@ -31,16 +33,19 @@ package protocol SampleSink: Sendable {
     var series: PushedSeries { get }
     /// Milliseconds; samples outside are refused.
     var writableTimes: ClosedRange<Int64> { get }
+    var limits: TenantLimits { get }
     /// Room for further series.
     var seriesRemaining: Int { get }
     /// Returns when the samples are durable: all or, when it throws, none. Blocks.
-    /// - Throws: ``PushError/busy``, then the same may come again later; what the store throws.
+    /// - Throws: ``PushError``, then the same may come again later; what the store throws.
     func write(_ samples: SampleWrite) throws
 }
 
 package enum PushError: Error {
     /// The tenant's queue is full.
     case busy
+    /// More samples per second than the tenant may send; come again after so many seconds.
+    case rate(perSecond: Int, afterSeconds: Int)
 }
 
 /// Whether the program can do its work, for `/readyz`.

@@ -1,18 +1,22 @@
 import API
-import PromQL
-import Store
+package import PromQL
+package import Store
 import Synchronization
 import Telemetry
 
 /// A tenant's store as the query engine reads it. What is known to be missing becomes warnings.
-struct StoredSeries: SeriesSource {
+package struct StoredSeries: SeriesSource {
     let store: TenantStore
 
-    func select(_ request: SeriesRequest) throws -> any SeriesSelection {
+    package init(store: TenantStore) { self.store = store }
+
+    package func select(_ request: SeriesRequest) throws -> any SeriesSelection {
         let range =
             Timestamp(milliseconds: request.range.lowerBound)...Timestamp(milliseconds: request.range.upperBound)
         let places = store.index.places(of: store.index.select(request.matchers, in: range))
-        return StoredSelection(store, places, range, onlyLast: request.hints.needsOnlyLast)
+        return StoredSelection(
+            store, places, range, onlyLast: request.hints.needsOnlyLast,
+            rolled: RolledPlan(store, range, request.hints))
     }
 }
 
@@ -26,13 +30,20 @@ private final class StoredSelection: SeriesSelection {
     private let onlyLast: Bool
     private let scope: ReadScope
     private let damaged = Mutex(0)
+    /// How rollups answer for what is not kept any more.
+    private let rolled: RolledPlan?
 
-    init(_ store: TenantStore, _ places: [SeriesIndex.Place], _ range: ClosedRange<Timestamp>, onlyLast: Bool) {
+    init(
+        _ store: TenantStore, _ places: [SeriesIndex.Place], _ range: ClosedRange<Timestamp>, onlyLast: Bool,
+        rolled: RolledPlan?
+    ) {
+        self.rolled = rolled
         self.store = store
         self.places = places
         self.range = range
         self.onlyLast = onlyLast
-        scope = store.scope(in: range)
+        let begin = rolled?.samplesBegin ?? .distantPast
+        scope = store.scope(in: max(range.lowerBound, begin)...max(range.upperBound, begin))
     }
 
     var count: Int { places.count }
@@ -41,26 +52,36 @@ private final class StoredSelection: SeriesSelection {
         store.index.keys(places[positions].lazy.map(\.id), keeping: names)
     }
 
-    func makeReader() throws -> any SampleReader { Reader(selection: self, reader: scope.reader()) }
+    func makeReader() throws -> any SampleReader {
+        Reader(
+            selection: self, reader: scope.reader(), rolled: try rolled.map { try RolledReader(store, $0) })
+    }
+
+    var infos: [String] { rolled.map { [$0.info] } ?? [] }
+    var addsCounts: Bool { rolled?.addsCounts ?? false }
 
     private struct Reader: SampleReader {
         let selection: StoredSelection
         var reader: SeriesReader
+        let rolled: RolledReader?
         private var told = 0
 
-        init(selection: StoredSelection, reader: SeriesReader) {
+        init(selection: StoredSelection, reader: SeriesReader, rolled: RolledReader?) {
+            self.rolled = rolled
             self.selection = selection
             self.reader = reader
         }
 
         mutating func read(_ position: Int, into buffer: inout SampleBuffer) throws {
             let place = selection.places[position]
-            if selection.onlyLast {
+            if let rolled {
+                try rolled.read(place, into: &buffer) { try reader.read(place, &$0.timestamps, &$0.values) }
+            } else if selection.onlyLast {
                 try reader.readLast(place, &buffer.timestamps, &buffer.values)
             } else {
                 try reader.read(place, &buffer.timestamps, &buffer.values)
             }
-            let damaged = reader.damagedParts
+            let damaged = reader.damagedParts + (rolled?.damagedParts ?? 0)
             guard damaged > told else { return }
             selection.damaged.withLock { $0 += damaged - told }
             told = damaged

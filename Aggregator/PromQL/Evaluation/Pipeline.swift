@@ -75,6 +75,7 @@ struct Pipeline {
             next += wave
         }
         for warning in selection.warnings { evaluator.collector.warnUnplaced(warning) }
+        for info in selection.infos { evaluator.collector.informUnplaced(info) }
         if let call, case .range(_, _, let parameters) = base {
             evaluator.annotate(call, notes, parameters, hasSamples: hasSamples)
         }
@@ -162,7 +163,8 @@ struct Chunk: Sendable {
         switch base {
         case .instant: (function, width) = (nil, lookback)
         case .range(let range, let window, let columns):
-            (function, width, parameters) = (range, window, columns)
+            let addsCounts = range == .countOverTime && selection.addsCounts
+            (function, width, parameters) = (addsCounts ? .sumOverTime : range, window, columns)
             buffer.dropStale()
         }
         var problem: QueryError?

@@ -42,6 +42,11 @@ struct AnnotationCollector {
         annotations.warn(message)
     }
 
+    mutating func informUnplaced(_ message: String) {
+        guard annotations.infos.count < Self.kindsMax else { return }
+        annotations.inform(message)
+    }
+
     mutating func invalidQuantile(_ value: Double, at span: SourceSpan) {
         warn("quantile value should be between 0 and 1, got \(FloatText.shortest(value))", at: span)
     }

@@ -54,10 +54,16 @@ package protocol SeriesSelection: Sendable {
     func makeReader() throws -> any SampleReader
     /// What could not be read, in words; asked for after the last series was read.
     var warnings: [String] { get }
+    /// What the answer rests on, where that is not the samples themselves; asked for with the warnings.
+    var infos: [String] { get }
+    /// Under `count_over_time` its samples are counts themselves, to be added up.
+    var addsCounts: Bool { get }
 }
 
 extension SeriesSelection {
     package var warnings: [String] { [] }
+    package var infos: [String] { [] }
+    package var addsCounts: Bool { false }
 
     package func labels(at positions: Range<Int>, keeping names: [String]?) -> [SeriesKey] {
         positions.map { position in

@@ -73,6 +73,9 @@ final class IndexFile: Sendable {
         do {
             try database.use { database in
                 try database.transaction(synchronous: .full) {
+                    if unsaved.replacesAll {
+                        try database.execute("DELETE FROM symbol; DELETE FROM series")
+                    }
                     let symbol = try database.statement("INSERT OR REPLACE INTO symbol(id, text) VALUES (?1, ?2)")
                     for (number, text) in unsaved.symbols {
                         try symbol.bind(1, Int64(number))

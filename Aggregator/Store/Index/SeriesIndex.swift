@@ -39,7 +39,21 @@ package final class SeriesIndex: Sendable {
     /// Finds or numbers each descriptor's series with the agent's own labels added (they win over equal names).
     /// - Returns: the ids in the order of `descriptors`; ``SeriesID/none`` for those beyond `seriesMax`.
     /// - Complexity: O(labels) per series; called once per series table.
-    package func register(_ descriptors: [SeriesDescriptor], agent: AgentNumber, agentLabels: [Label]) -> [SeriesID] {
+    /// - Parameters:
+    ///   - seriesMax: further series get no id; nil: the index' own bound.
+    ///   - isAllowed: series that are not get no id either.
+    package func register(
+        _ descriptors: [SeriesDescriptor], agent: AgentNumber, agentLabels: [Label], seriesMax: Int? = nil,
+        isAllowed: (SeriesKey) -> Bool = { _ in true }
+    ) -> [SeriesID] {
+        let seriesMax = seriesMax ?? self.seriesMax
+        return register(descriptors, agent, agentLabels, seriesMax, isAllowed)
+    }
+
+    private func register(
+        _ descriptors: [SeriesDescriptor], _ agent: AgentNumber, _ agentLabels: [Label], _ seriesMax: Int,
+        _ isAllowed: (SeriesKey) -> Bool
+    ) -> [SeriesID] {
         state.withLock { state in
             descriptors.map { descriptor in
                 let key = SeriesKey(labels: agentLabels + descriptor.key.labels)
@@ -47,7 +61,7 @@ package final class SeriesIndex: Sendable {
                     state.share(known, with: agent)
                     return known
                 }
-                guard state.ids.count < seriesMax else { return .none }
+                guard state.ids.count < seriesMax, isAllowed(key) else { return .none }
                 return state.add(key, descriptor.type, agent: agent)
             }
         }
@@ -91,6 +105,9 @@ package final class SeriesIndex: Sendable {
     /// Takes times out of the series' bounds, as far as bounds can tell: in the middle of them nothing changes.
     func clip(_ ids: [SeriesID], _ range: ClosedRange<Int64>) {
         state.withLock { $0.clip(ids, range) }
+    }
+    func type(of id: SeriesID) -> MetricType {
+        state.withLock { MetricType(rawValue: UInt8(truncatingIfNeeded: $0.type(of: id))) ?? .unknown }
     }
     func agent(of id: SeriesID) -> AgentNumber? { state.withLock { $0.agent(of: id) } }
     /// Where the series are read; those that are gone meanwhile are left out.
@@ -160,6 +177,22 @@ package final class SeriesIndex: Sendable {
         state.withLock { $0.removeAll(endedBefore: time.milliseconds) }
     }
 
+    func lacksAny(of ids: [SeriesID]) -> Bool {
+        state.withLock { state in
+            ids.contains { $0 != .none && SeriesIndexState.position(of: $0.rawValue, in: state.ids) == nil }
+        }
+    }
+    func lacksAll(of ids: [SeriesID]) -> Bool {
+        state.withLock { state in
+            ids.allSatisfy { SeriesIndexState.position(of: $0.rawValue, in: state.ids) == nil }
+        }
+    }
+
+    /// Numbers texts anew once most of them are no series' any more; ``IndexFile`` then writes everything anew.
+    /// - Returns: whether it did.
+    /// - Complexity: O(labels of all series), under the lock, and only when half of the texts are let go.
+    func dropUnusedTexts() -> Bool { state.withLock { $0.dropUnusedTexts() } }
+
     /// What ``IndexFile`` has not written yet: new symbols, new series and changed bounds.
     func takeUnsaved() -> UnsavedIndex { state.withLock { $0.takeUnsaved() } }
     /// Puts back what could not be written, so that the next attempt writes it.
@@ -192,5 +225,7 @@ struct UnsavedIndex {
     var rows: [Row] = []
     /// The symbol number from which texts were unsaved.
     var symbolBase = 0
+    /// Nothing that is on disk holds any more.
+    var replacesAll = false
     var isEmpty: Bool { rows.isEmpty && symbols.isEmpty }
 }

@@ -18,6 +18,7 @@ struct SeriesIndexState: Sendable {
     private(set) var sharers: [UInt32: [AgentNumber]] = [:]
     private var nextID: UInt32 = 1
     private var savedSymbols = 0
+    private var replacesAll = false
     private var dirty = Set<UInt32>()
 
     static func position(of id: UInt32, in ids: [UInt32]) -> Int? {
@@ -218,9 +219,41 @@ struct SeriesIndexState: Sendable {
         fresh.sharers = sharers
         for id in removed { fresh.sharers[id.rawValue] = nil }
         fresh.savedSymbols = savedSymbols
+        fresh.replacesAll = replacesAll
         fresh.dirty = dirty.subtracting(removed.map(\.rawValue))
         self = fresh
         return removed
+    }
+
+    /// Texts below this many are not worth the work.
+    static let unusedTextsMin = 1000
+
+    mutating func dropUnusedTexts() -> Bool {
+        var used = Set<UInt32>()
+        for label in packed {
+            used.insert(label.name)
+            used.insert(label.value)
+        }
+        let unused = symbols.texts.count - used.count
+        guard unused >= Self.unusedTextsMin, unused > used.count else { return false }
+        var fresh = SeriesIndexState()
+        for position in ids.indices {
+            let labels = packed[span(position)].map {
+                PackedLabel(
+                    name: fresh.symbols.intern(symbols[$0.name]), value: fresh.symbols.intern(symbols[$0.value]))
+            }
+            fresh.ids.append(ids[position])
+            fresh.packed.append(contentsOf: labels)
+            fresh.labelEnds.append(UInt32(fresh.packed.count))
+            fresh.link(ids[position], labels)
+        }
+        (fresh.agents, fresh.types, fresh.firsts, fresh.lasts) = (agents, types, firsts, lasts)
+        fresh.nextID = nextID
+        fresh.sharers = sharers
+        fresh.replacesAll = true
+        fresh.dirty = Set(ids)
+        self = fresh
+        return true
     }
 
     // MARK: Lookup
@@ -247,6 +280,8 @@ struct SeriesIndexState: Sendable {
     mutating func takeUnsaved() -> UnsavedIndex {
         var unsaved = UnsavedIndex()
         unsaved.symbolBase = savedSymbols
+        unsaved.replacesAll = replacesAll
+        replacesAll = false
         unsaved.symbols = symbols.texts[savedSymbols...].enumerated().map {
             (UInt32(savedSymbols + $0.offset), $0.element)
         }
@@ -266,6 +301,7 @@ struct SeriesIndexState: Sendable {
 
     mutating func returnUnsaved(_ unsaved: UnsavedIndex) {
         savedSymbols = min(savedSymbols, unsaved.symbolBase)
+        replacesAll = replacesAll || unsaved.replacesAll
         dirty.formUnion(unsaved.rows.map(\.id))
     }
 

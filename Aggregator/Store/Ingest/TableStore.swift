@@ -85,6 +85,24 @@ final class TableStore: Sendable {
         }
     }
 
+    func ids(_ key: Key) -> [SeriesID]? { state.withLock { $0.ids[key] } }
+    var all: [(key: Key, ids: [SeriesID])] { state.withLock { $0.ids.map { ($0.key, $0.value) } } }
+
+    /// The table means other series from now on.
+    func replace(_ key: Key, ids: [SeriesID]) {
+        state.withLock { state in
+            state.ids[key] = ids
+            state.sets = state.sets.filter { $0.key.agent != key.agent || !$0.key.hashes.contains(key.hash) }
+        }
+    }
+    func forget(_ key: Key) {
+        state.withLock { state in
+            state.counts[key] = nil
+            state.ids[key] = nil
+            state.sets = state.sets.filter { $0.key.agent != key.agent || !$0.key.hashes.contains(key.hash) }
+        }
+    }
+
     /// The index' bounds have narrowed.
     func forgetTouched() { state.withLock { $0.touched.removeAll() } }
 

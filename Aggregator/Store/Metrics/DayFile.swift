@@ -6,7 +6,8 @@ import WireFormat
 /// `metrics-YYYYMMDD.sqlite`: the level-1 chunk groups whose windows start on one UTC day.
 ///
 ///     chunk (id, low, high, first, last, samples, body)   id: agent << 32 | window of the day << 28 | part
-///     mark  (id, applied)                                 of chunks written under deletions: the highest of them;
+///     mark  (id, applied, rolled)                         applied: the highest deletion that the chunk was written
+///                                                         under, or 0; rolled 1: its rollups are written;
 ///                                                         id 0: the file holds traces of what is deleted
 ///     moved (generation, ids)                             level-0 rows that this file holds and ingest may still
 ///
@@ -21,6 +22,7 @@ final class DayFile: Sendable {
             """),
         // A table of its own: a column behind the body would be reached by walking the body's pages only.
         Migration("CREATE TABLE mark(id INTEGER PRIMARY KEY, applied INTEGER NOT NULL) STRICT;"),
+        Migration("ALTER TABLE mark ADD COLUMN rolled INTEGER NOT NULL DEFAULT 0;"),
     ]
 
     let day: Int64
@@ -55,6 +57,7 @@ final class DayFile: Sendable {
         let bytes: Int
         var agent: AgentNumber { AgentNumber(truncatingIfNeeded: id >> 32) }
         var window: Int64 { (id >> 28) & 15 }
+        var slice: UInt32 { low / UInt32(StoreLimits.chunkGroupSeriesMax) }
     }
 
     struct NewChunk {
@@ -110,6 +113,29 @@ final class DayFile: Sendable {
             var found: [Int64: Int64] = [:]
             while try statement.step() { found[statement.integer(0)] = statement.integer(1) }
             return found
+        }
+    }
+
+    /// The groups whose samples are in the rollups.
+    func rolled() throws -> Set<Int64> {
+        try readers.use { database in
+            let statement = try database.statement("SELECT id FROM mark WHERE rolled = 1")
+            var found = Set<Int64>()
+            while try statement.step() { found.insert(statement.integer(0)) }
+            return found
+        }
+    }
+
+    func noteRolled(_ ids: [Int64]) throws {
+        try writer.use { database in
+            try database.transaction(synchronous: .normal) {
+                let statement = try database.statement(
+                    "INSERT INTO mark(id, applied, rolled) VALUES (?1, 0, 1) ON CONFLICT(id) DO UPDATE SET rolled = 1")
+                for id in ids {
+                    try statement.bind(1, id)
+                    try statement.run()
+                }
+            }
         }
     }
 

@@ -17,19 +17,26 @@ final class DayFiles: Sendable {
     }
 
     private let directory: String
+    private let prefix: String
+    private let daysPerFile: Int64
     private let state: Mutex<State>
 
-    init(directory: String) {
+    /// - Parameter daysPerFile: files of more than one day are numbered by them and named by their first one.
+    init(directory: String, prefix: String = "metrics-", daysPerFile: Int64 = 1) {
         self.directory = directory
-        let days = StoreFiles.names(in: directory).compactMap(Self.day(of:))
+        self.prefix = prefix
+        self.daysPerFile = daysPerFile
+        let days = StoreFiles.names(in: directory).compactMap { name -> Int64? in
+            guard name.hasPrefix(prefix), name.hasSuffix(".sqlite"),
+                let day = CivilDay.day(named: name.dropFirst(prefix.count).dropLast(7)), day % daysPerFile == 0
+            else { return nil }
+            return day / daysPerFile
+        }
         state = Mutex(State(known: Set(days)))
     }
 
     static func name(_ day: Int64) -> String { "metrics-\(CivilDay.name(day)).sqlite" }
-    static func day(of name: String) -> Int64? {
-        guard name.hasPrefix("metrics-"), name.hasSuffix(".sqlite") else { return nil }
-        return CivilDay.day(named: name.dropFirst(8).dropLast(7))
-    }
+    func name(_ day: Int64) -> String { "\(prefix)\(CivilDay.name(day &* daysPerFile)).sqlite" }
 
     /// Ascending.
     var days: [Int64] { state.withLock { $0.known.sorted() } }
@@ -46,7 +53,7 @@ final class DayFiles: Sendable {
                 return known.file
             }
             guard creating || state.known.contains(day) else { return nil }
-            let file = try DayFile(day: day, path: "\(directory)/\(Self.name(day))")
+            let file = try DayFile(day: day, path: "\(directory)/\(name(day))")
             state.known.insert(day)
             state.open[day] = (file, state.clock)
             if state.open.count > StoreLimits.openDaysMax,
@@ -105,7 +112,7 @@ final class DayFiles: Sendable {
             }
             return old
         }
-        for day in removed { Database.remove("\(directory)/\(Self.name(day))") }
+        for day in removed { Database.remove("\(directory)/\(name(day))") }
         return removed
     }
 
@@ -116,7 +123,7 @@ final class DayFiles: Sendable {
             state.open[day] = nil
             state.known.remove(day)
             state.moved[day] = nil
-            _ = try Database.quarantine("\(directory)/\(Self.name(day))", unixSeconds: now.milliseconds / 1000)
+            _ = try Database.quarantine("\(directory)/\(name(day))", unixSeconds: now.milliseconds / 1000)
         }
     }
 

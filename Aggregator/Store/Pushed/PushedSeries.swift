@@ -58,9 +58,17 @@ package final class PushedSeries: Sendable {
 
     /// Finds or numbers a series.
     package func add(_ descriptor: SeriesDescriptor) -> PushedSeriesID {
+        var room = Int.max
+        return add(descriptor, room: &room) ?? PushedSeriesID(0)
+    }
+
+    /// Finds a series, or numbers it if there is room for one more.
+    package func add(_ descriptor: SeriesDescriptor, room: inout Int) -> PushedSeriesID? {
         let hash = KeyHash(descriptor.key)
         return state.withLock { state in
             if let known = state.known[hash] { return PushedSeriesID(known) }
+            guard room > 0 else { return nil }
+            room -= 1
             if state.fresh.isEmpty || state.fresh.count >= SeriesTable.seriesMax { Self.beginTable(&state) }
             let id = (state.tables.last?.start ?? 0) + UInt32(state.fresh.count)
             state.fresh.append(descriptor)

@@ -48,6 +48,8 @@ final class FakeSources: TenantSources {
             }
         }
     }
+    func limits(of tenant: TenantID) throws -> TenantLimits { limited.withLock { $0 } }
+    let limited = Mutex(TenantLimits())
     func cleanDeletions(of tenant: TenantID) throws { _ = try self.tenant(tenant) }
     private let pushed = PushedSeries()
     /// How many samples each write had.
@@ -66,6 +68,7 @@ private struct FakeSink: SampleSink {
     let series: PushedSeries
     let counts: WriteCounts
     var writableTimes: ClosedRange<Int64> { 0...2_000_000_000_000 }
+    var limits: TenantLimits { TenantLimits() }
     var seriesRemaining: Int { 1000 }
     func write(_ samples: SampleWrite) throws { counts.all.withLock { $0.append(samples.sampleCount) } }
 }

@@ -65,5 +65,10 @@ import WireFormat
             "stored: \(perSample) B/sample: metrics \(sizes.metricsBytes), ingest \(sizes.ingestBytes), events \(sizes.eventsBytes)"
                 + ", index apart \(sizes.indexBytes); \(samples) samples")
         #expect(perSample <= Self.bytesPerSampleMax)
+        let perSampleRolled = Double(sizes.rollupBytes) / Double(samples)
+        print(
+            "rollups of both tiers: \(sizes.rollupBytes) B in files, \(perSampleRolled) B per sample that they stand for"
+        )
+        #expect(sizes.rollupBytes > 0 && perSampleRolled < perSample / 4)
     }
 }
