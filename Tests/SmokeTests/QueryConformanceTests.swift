@@ -28,7 +28,7 @@ struct QueryConformanceTests {
         return names.sorted()
     }
 
-    @Test("every script that passes in process passes over HTTP as it stands", arguments: [ScriptClearing.tenant])
+    @Test("every script that passes in process passes over HTTP as it stands", arguments: ScriptClearing.allCases)
     func scripts(clearing: ScriptClearing) throws {
         let folder = try #require(DataDirectories.conformance) + "/promqltest"
         let names = Self.scripts(folder)

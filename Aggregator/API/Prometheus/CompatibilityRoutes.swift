@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import PromQL
 import Rules
+import Store
 import Telemetry
 
 /// What clients of Prometheus look for beside queries, and which is empty or constant here.
@@ -37,15 +38,19 @@ func compatibilityRoutes(_ dependencies: APIDependencies, startedAt: Timestamp) 
         listed(
             "/api/v1/alertmanagers", "Alertmanagers that alerts are sent to: none",
             .object([("activeAlertmanagers", .array([])), ("droppedAlertmanagers", .array([]))])),
-        listed(
-            "/api/v1/status/flags", "settings that bear on queries",
-            .object([
-                ("query.lookback-delta", .string("5m")),
-                ("query.max-concurrency", .string("\(QueryGate.queriesMax)")),
-                ("query.max-samples", .string("\(QueryLimits().samplesMax)")),
-                ("query.timeout", .string(DurationText.format(QueryRunner.timeoutMilliseconds))),
-                ("web.enable-remote-write-receiver", .string("true")),
-            ])),
+        Route(.get, "/api/v1/status/flags", .metrics, "settings that bear on queries") { request in
+            try await PrometheusError.answering {
+                let limits = try dependencies.sources.limits(of: try await request.tenant(access, pool))
+                return .data(
+                    .object([
+                        ("query.lookback-delta", .string("5m")),
+                        ("query.max-concurrency", .string("\(limits.queries)")),
+                        ("query.max-samples", .string("\(limits.querySamples)")),
+                        ("query.timeout", .string(DurationText.format(Int64(limits.querySeconds) * 1000))),
+                        ("web.enable-remote-write-receiver", .string("true")),
+                    ]))
+            }
+        },
         Route(.get, "/api/v1/status/runtimeinfo", .metrics, "since when it runs") { request in
             try await PrometheusError.answering {
                 let tenant = try await request.tenant(access, pool)

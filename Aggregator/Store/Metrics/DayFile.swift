@@ -34,6 +34,7 @@ final class DayFile: Sendable {
     private let currentNumber = Atomic(nextNumber())
     /// Of this opening of the file: while it stays, one id means one group.
     var number: UInt64 { currentNumber.load(ordering: .acquiring) }
+    private func renumber() { currentNumber.store(Self.nextNumber(), ordering: .releasing) }
 
     init(day: Int64, path: String) throws {
         self.day = day
@@ -161,6 +162,8 @@ final class DayFile: Sendable {
         isErasing: Bool = false
     ) throws {
         try writer.use { database in
+            // Where nothing follows what is taken out, the highest ids may be given out again.
+            defer { if chunks.isEmpty, !replaced.isEmpty { renumber() } }
             if isErasing { try database.execute("PRAGMA secure_delete=ON") }
             defer { if isErasing { try? database.execute("PRAGMA secure_delete=OFF") } }  // costs time only
             try database.transaction(synchronous: .full) {
@@ -240,7 +243,7 @@ final class DayFile: Sendable {
     /// Takes out groups that do not decode any more.
     func remove(_ ids: [Int64]) throws {
         // The highest ids may be given out again.
-        defer { currentNumber.store(Self.nextNumber(), ordering: .releasing) }
+        defer { renumber() }
         try writer.use { database in
             try database.transaction {
                 let delete = try database.statement("DELETE FROM chunk WHERE id = ?1")
