@@ -83,6 +83,8 @@ extension SmokeTree {
         #expect(present.isSubset(of: tally.promised.union(tally.unanswered)), "events that nobody sent")
     }
 
+    private static let foldedEpoch = String(repeating: "0", count: 32)
+
     /// Waits for a moment between two flushes at which both ledgers say the same: all that the agent produced is
     /// committed, for each epoch and lane, and nothing was refused or dropped.
     func expectEqualLedgers(seconds: Double) throws {
@@ -95,8 +97,16 @@ extension SmokeTree {
             let isStill = try agentLedger() == own
             return isStill && ledger.isSettled && !own.isEmpty
                 && own.allSatisfy { lane, states in
-                    (central[lane]?.produced.batches ?? 0) == states["produced"]
-                        && (central[lane]?.committed.batches ?? 0) == states["produced"]
+                    // Of many starts the agent keeps the oldest epochs' books as one, under no epoch's name.
+                    let lanes =
+                        lane.hasPrefix(Self.foldedEpoch)
+                        ? central.filter {
+                            own[$0.key] == nil && $0.value.lane == lane.split(separator: " ").last ?? ""
+                        }
+                        .map(\.value)
+                        : [central[lane]].compactMap { $0 }
+                    return lanes.reduce(0) { $0 + $1.produced.batches } == states["produced"]
+                        && lanes.reduce(0) { $0 + $1.committed.batches } == states["produced"]
                 }
         }
         #expect(isEqual, "the agent says \(own)\nthe aggregator says \(central)\n\(tails)")
