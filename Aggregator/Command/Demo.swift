@@ -58,6 +58,8 @@ struct Demo: ParsableCommand {
         }
         guard let seconds else {
             print("Ctrl-C ends it and removes every trace.")
+            // A pipe or a file shows it now, not at the end.
+            fflush(nil)
             while !stop.wait(milliseconds: 1000) { try tree.checkAlive() }
             return
         }
