@@ -22,7 +22,7 @@ package struct Problem: Error, Sendable, Hashable {
         case limitReached = "limit-reached"
         case busy
         case notReady = "not-ready"
-        case `internal`
+        case serverFailure = "internal"
 
         var status: HTTPResponse.Status {
             switch self {
@@ -36,7 +36,7 @@ package struct Problem: Error, Sendable, Hashable {
             case .tooManyRequests: .tooManyRequests
             case .limitReached: .unprocessableContent
             case .busy, .notReady: .serviceUnavailable
-            case .internal: .internalServerError
+            case .serverFailure: .internalServerError
             }
         }
         var title: String {
@@ -54,7 +54,7 @@ package struct Problem: Error, Sendable, Hashable {
             case .limitReached: "A limit is reached"
             case .busy: "Too much work is waiting"
             case .notReady: "Not ready yet"
-            case .internal: "The server failed"
+            case .serverFailure: "The server failed"
             }
         }
     }
@@ -77,7 +77,7 @@ package struct Problem: Error, Sendable, Hashable {
         case .invalid: self.init(.invalidRequest, error.message)
         case .refused: self.init(.refused, error.message)
         case .limit: self.init(.limitReached, error.message)
-        case .system: self.init(.internal, "an internal step failed; see the server's log")
+        case .system: self.init(.serverFailure, "an internal step failed; see the server's log")
         }
     }
 
