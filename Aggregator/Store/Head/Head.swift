@@ -34,6 +34,8 @@ final class Head: Sendable {
         var decodedOrder = EvictionQueue()
         var bodyOrder = EvictionQueue()
         var blockCount = 0
+        /// Of the bodies that listed blocks have in memory.
+        var bodyBytes = 0
     }
 
     private let state = Mutex(State())
@@ -54,13 +56,21 @@ final class Head: Sendable {
                 state.agents[agent, default: []].append(block)
                 state.blockCount += 1
                 if let decoded = block.decoded { state.decodedOrder.push(agent, block.id, decoded.bytes) }
-                if let body = block.body { state.bodyOrder.push(agent, block.id, body.count) }
+                if let body = block.body {
+                    state.bodyOrder.push(agent, block.id, body.count)
+                    state.bodyBytes += body.count
+                }
             }
             while state.decodedOrder.bytes > decodedBytesMax, let oldest = state.decodedOrder.pop() {
                 Self.update(&state, oldest) { $0.decoded = nil }
             }
             while state.bodyOrder.bytes > bodyBytesMax, let oldest = state.bodyOrder.pop() {
-                Self.update(&state, oldest) { $0.body = nil }
+                var bytes = 0
+                Self.update(&state, oldest) { block in
+                    bytes = block.body?.count ?? 0
+                    block.body = nil
+                }
+                state.bodyBytes -= bytes
             }
         }
     }
@@ -105,9 +115,11 @@ final class Head: Sendable {
     func remove(_ ids: Set<Int64>, of agent: AgentNumber) {
         state.withLock { state in
             guard var blocks = state.agents.removeValue(forKey: agent) else { return }
-            let before = blocks.count
+            for block in blocks where ids.contains(block.id) {
+                state.blockCount -= 1
+                state.bodyBytes -= block.body?.count ?? 0
+            }
             blocks.removeAll { ids.contains($0.id) }
-            state.blockCount -= before - blocks.count
             if !blocks.isEmpty { state.agents[agent] = blocks }
         }
     }
@@ -132,14 +144,10 @@ final class Head: Sendable {
 
     struct Size: Sendable {
         var blocks = 0
+        /// Of the bodies in memory; those of blocks that are gone do not count.
         var bodyBytes = 0
-        var decodedBytes = 0
     }
-    var size: Size {
-        state.withLock {
-            Size(blocks: $0.blockCount, bodyBytes: $0.bodyOrder.bytes, decodedBytes: $0.decodedOrder.bytes)
-        }
-    }
+    var size: Size { state.withLock { Size(blocks: $0.blockCount, bodyBytes: $0.bodyBytes) } }
 }
 
 /// What was added first goes first. Entries of blocks that are gone meanwhile pass through harmlessly; they are
