@@ -30,8 +30,6 @@ final class EventStore: Sendable {
     static let checkBytesMax: Int64 = 64 << 20
     /// Events of one batch row: blocks are joined up to this.
     static let batchEventsMax = EventBlock.eventsMax
-    /// Decoded batches kept while ids are compared.
-    static let cachedBatchesMax = 8
 
     let path: String
     private let opened = Mutex<Files?>(nil)

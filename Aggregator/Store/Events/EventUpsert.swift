@@ -10,7 +10,7 @@ struct EventUpsert {
     private let find: Statement
     private let insert: Statement
     private var nextBatch: Int64
-    private var decoded: [Int64: [ListeningEvent]] = [:]
+    private var decoded = RecentBatches()
     private var changed: [Int64: [UInt8]] = [:]
 
     init(_ database: Database) throws {
@@ -71,8 +71,7 @@ struct EventUpsert {
         for position in plan.dead { Self.set(places[position], in: &dead) }
         try store(kept, batch, dead)
         try flushDead()
-        if decoded.count >= EventStore.cachedBatchesMax { decoded.removeAll() }
-        decoded[batch] = kept.events
+        decoded.keep(kept.events, as: batch)
         return plan.own.count
     }
 
@@ -116,10 +115,10 @@ struct EventUpsert {
     }
 
     private mutating func events(of batch: Int64) throws -> [ListeningEvent]? {
-        if let known = decoded[batch] { return known }
+        if let known = decoded.events(of: batch) { return known }
         guard let body = try EventStore.body(of: batch, in: database) else { return nil }
         guard let events = try? StoreCodec.decodeEvents(body) else { return nil }  // damaged: its ids are free again
-        decoded[batch] = events
+        decoded.keep(events, as: batch)
         return events
     }
 
