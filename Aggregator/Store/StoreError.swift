@@ -12,6 +12,8 @@ package struct StoreError: Error, CustomStringConvertible {
         case limit
         /// A block names a table that this store does not hold.
         case unknownTable
+        /// Files changed under a reader again and again; it works when it is repeated.
+        case busy
         /// Anything else that a file refused.
         case file
     }

@@ -47,15 +47,16 @@ final class OpenChunks {
     /// Calls `each` with every group that holds the series, its position there and the highest deletion that the group
     /// was written under, in the order of commit. A group that
     /// was merged away meanwhile makes it start again: with `restart`, which is called before the first group, too.
-    /// - Throws: SQLite's errors. What `each` throws marks the group as damaged; it is left out from then on.
+    /// - Throws: SQLite's errors, ``StoreError`` `busy`. What `each` throws marks the group as damaged; it is left out from then on.
     func withGroups(
         around id: SeriesID, restart: () -> Void, each: (ChunkGroupReader, Int, _ applied: Int64) throws -> Void
     ) throws {
-        for _ in 0..<3 {
+        try ReadRounds.run {
             restart()
-            if try visit(id.rawValue, each) { return }
+            if try visit(id.rawValue, each) { return true }
             rows = nil
             activeIDs = nil
+            return false
         }
     }
 
