@@ -82,6 +82,10 @@ package final class KeyDirectory: Sendable {
     package var bundleVersion: UInt64 { state.withLock { $0.bundle.version } }
     package var bundle: KeyBundle { state.withLock { $0.bundle } }
 
+    /// After this many days every recipient that a key record of a day can have been sealed to is destroyed: the last
+    /// one published then was in use up to ``daysAhead`` days later, with a day's margin at either end.
+    package var recordDays: Int64 { Self.daysAhead + 3 + backlogMilliseconds / Self.dayMilliseconds }
+
     /// Makes the keys of the coming days, erases those past destroy-after, and signs a new bundle when anything
     /// changed. Call it at start, hourly, and after a revocation.
     /// - Returns: whether there is a new bundle to publish.

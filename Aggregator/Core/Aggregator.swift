@@ -111,13 +111,14 @@ package final class Aggregator: Sendable {
         let limits = LimitsFile("\(root)/limits.conf")
         try limits.load(into: store)
 
+        let records = FileKeyRecordStore(root: root)
         let live = LiveFeed()
         let cell = LinkCell()
         let ingest = IngestService(
             IngestService.Parts(
                 store: store,
                 opener: BatchOpener(
-                    certificates: directory, keys: keys.keyRing, records: FileKeyRecordStore(root: root),
+                    certificates: directory, keys: keys.keyRing, records: records,
                     bodies: WireBodyDecoder()),
                 configuration: IngestConfiguration(aggregatorID: try Self.aggregatorID(root)),
                 acknowledgementKey: keys.signer(.acknowledgement), live: live, metrics: metrics, time: time,
@@ -177,7 +178,7 @@ package final class Aggregator: Sendable {
         self.commands = commands
         office.set(manifests, commands)
         maintenance = Maintenance(
-            store: store, limits: limits, keys: keys, time: time, metrics: metrics,
+            store: store, limits: limits, keys: keys, records: records, time: time, metrics: metrics,
             publishBundle: { link.publishRetained(Topics.keys, keys.signedBundle) }, report: report)
         let sources = StoreSources(
             store: store, directory: directory, time: time, running: { ingest.fleet(of: $0) },

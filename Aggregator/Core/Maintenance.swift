@@ -1,4 +1,5 @@
 import Access
+import Ingest
 import MQTT
 import RuntimeSupport
 import Store
@@ -16,18 +17,21 @@ final class Maintenance: Sendable {
     private let store: StoreDirectory
     private let limits: LimitsFile
     private let keys: KeyDirectory
+    private let records: FileKeyRecordStore
     private let time: any TimeSource
     private let metrics: OwnMetrics
     private let publishBundle: @Sendable () -> Void
     private let report: @Sendable (String) -> Void
 
     init(
-        store: StoreDirectory, limits: LimitsFile, keys: KeyDirectory, time: any TimeSource, metrics: OwnMetrics,
+        store: StoreDirectory, limits: LimitsFile, keys: KeyDirectory, records: FileKeyRecordStore,
+        time: any TimeSource, metrics: OwnMetrics,
         publishBundle: @escaping @Sendable () -> Void, report: @escaping @Sendable (String) -> Void
     ) {
         self.store = store
         self.limits = limits
         self.keys = keys
+        self.records = records
         self.time = time
         self.metrics = metrics
         self.publishBundle = publishBundle
@@ -49,10 +53,14 @@ final class Maintenance: Sendable {
             if now >= nextUpkeep {
                 attempt("upkeep") { try store.maintain() }
                 attempt("limits.conf") { try limits.load(into: store) }
+                metrics.set("stagebox_ingest_key_records_refused_count", Double(records.refusedCount))
                 nextUpkeep = now + Self.upkeepMilliseconds
             }
             if now >= nextRotation {
                 if attempt("key rotation", { try keys.rotate(now: time.now) }) == true { publishBundle() }
+                attempt("key records") {
+                    try records.removeDays(before: time.now.milliseconds / 86_400_000 - keys.recordDays)
+                }
                 nextRotation = now + Self.rotationMilliseconds
             }
         }

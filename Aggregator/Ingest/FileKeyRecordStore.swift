@@ -15,13 +15,18 @@ package struct IngestFileError: Error, CustomStringConvertible {
 /// `tenants/<tenant>/keys/<agent>/<day>`: the key batches of one agent that arrived on one day (since 1970).
 ///
 /// A file is a sequence of frames: u32 length (LE), payload, BLAKE2b-128 of the payload. A torn last frame
-/// is cut off before the next one is appended; nothing is fsynced, see ``KeyRecordStore``. An agent makes about 24 keys a day of some 400 bytes each, so
-/// the index of one agent, kept for the ``agentsIndexedMax`` used last, is small.
+/// is cut off before the next one is appended; nothing is fsynced, see ``KeyRecordStore``. An agent makes about 24 keys
+/// a day of some 400 bytes each, so the index of one agent, kept for the ``agentsIndexedMax`` used last, is small.
 package final class FileKeyRecordStore: KeyRecordStore {
     package static let agentsIndexedMax = 4096
     /// Of one agent; beyond it the oldest day's file is removed.
     package static let daysMax = 80
     package static let frameBytesMax = 16 * 1024
+    /// Of one agent and day; further ones are refused and counted. Their agent sends them again after a restart.
+    package static let keysPerDayMax = 1024
+
+    /// A key record beyond ``keysPerDayMax``.
+    package struct Refused: Error {}
 
     private struct Owner: Hashable {
         var tenant: TenantID
@@ -34,13 +39,15 @@ package final class FileKeyRecordStore: KeyRecordStore {
     }
     private struct Index {
         var places: [DataKeyID: Place] = [:]
-        /// The length of the good part of each day's file.
+        /// The length of the good part of each day's file, and how many records it has.
         var lengths: [Int64: Int] = [:]
+        var counts: [Int64: Int] = [:]
         var lastUse: UInt64 = 0
     }
     private struct State {
         var indexes: [Owner: Index] = [:]
         var uses: UInt64 = 0
+        var refused: UInt64 = 0
     }
 
     /// The folder that holds `tenants/`.
@@ -49,6 +56,10 @@ package final class FileKeyRecordStore: KeyRecordStore {
 
     package init(root: String) { self.root = root }
 
+    /// Records beyond ``keysPerDayMax`` since the start.
+    package var refusedCount: UInt64 { state.withLock { $0.refused } }
+
+    /// - Throws: ``Refused``; ``IngestFileError``.
     package func store(
         _ payload: [UInt8], of tenant: TenantID, agent: AgentID, id: DataKeyID, at time: Timestamp
     ) throws {
@@ -58,6 +69,10 @@ package final class FileKeyRecordStore: KeyRecordStore {
             var index = try indexed(owner, &state)
             guard index.places[id] == nil else { return }
             let day = time.milliseconds / 86_400_000
+            guard index.counts[day, default: 0] < Self.keysPerDayMax else {
+                state.refused += 1
+                throw Refused()
+            }
             let offset = index.lengths[day] ?? 0
             var frame = ByteWriter(reserving: payload.count + 20)
             frame.write(littleEndian: UInt32(payload.count))
@@ -66,6 +81,7 @@ package final class FileKeyRecordStore: KeyRecordStore {
             try append(frame.bytes, at: offset, path(owner, day))
             index.places[id] = Place(day: day, offset: offset + 4, count: payload.count)
             index.lengths[day] = offset + frame.bytes.count
+            index.counts[day, default: 0] += 1
             state.indexes[owner] = index
         }
     }
@@ -80,17 +96,26 @@ package final class FileKeyRecordStore: KeyRecordStore {
         }
     }
 
-    /// Removes the files of days before `day`: by then every recipient of their keys is destroyed.
-    package func removeDays(before day: Int64, of tenant: TenantID, agent: AgentID) throws {
-        let owner = Owner(tenant: tenant, agent: agent)
-        try state.withLock { state in
-            var index = try indexed(owner, &state)
-            for old in index.lengths.keys where old < day {
-                unlink(path(owner, old))
-                index.lengths[old] = nil
+    /// Removes every agent's files of days before `day`: by then every recipient of their keys is destroyed.
+    /// - Complexity: O(files); holds up openers one agent at a time.
+    package func removeDays(before day: Int64) throws {
+        for tenant in try names(in: "\(root)/tenants").compactMap(TenantID.init(rawValue:)) {
+            for agent in try names(in: "\(root)/tenants/\(tenant)/keys").compactMap(AgentID.init(rawValue:)) {
+                try removeDays(before: day, Owner(tenant: tenant, agent: agent))
             }
-            index.places = index.places.filter { $0.value.day >= day }
-            state.indexes[owner] = index
+        }
+    }
+
+    private func removeDays(before day: Int64, _ owner: Owner) throws {
+        try state.withLock { state in
+            for old in try names(in: folder(owner)).compactMap({ Int64($0) }) where old < day {
+                unlink(path(owner, old))
+                state.indexes[owner]?.lengths[old] = nil
+                state.indexes[owner]?.counts[old] = nil
+            }
+            if let places = state.indexes[owner]?.places, places.contains(where: { $0.value.day < day }) {
+                state.indexes[owner]?.places = places.filter { $0.value.day >= day }
+            }
         }
     }
 
@@ -116,20 +141,24 @@ package final class FileKeyRecordStore: KeyRecordStore {
         return index
     }
 
-    private func days(_ owner: Owner) throws -> [Int64] {
-        guard let directory = opendir(folder(owner)) else {
-            if errno == ENOENT { return [] }
-            throw IngestFileError(call: "opendir", path: folder(owner), code: errno)
+    private func names(in folder: String) throws -> [String] {
+        guard let directory = opendir(folder) else {
+            if errno == ENOENT || errno == ENOTDIR { return [] }
+            throw IngestFileError(call: "opendir", path: folder, code: errno)
         }
         defer { closedir(directory) }
-        var days: [Int64] = []
+        var names: [String] = []
         while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if let day = Int64(name) { days.append(day) }
+            names.append(
+                withUnsafePointer(to: &entry.pointee.d_name) {
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                })
         }
-        days.sort()
+        return names
+    }
+
+    private func days(_ owner: Owner) throws -> [Int64] {
+        let days = try names(in: folder(owner)).compactMap { Int64($0) }.sorted()
         for old in days.dropLast(Self.daysMax) { unlink(path(owner, old)) }
         return days.suffix(Self.daysMax)
     }
@@ -146,6 +175,7 @@ package final class FileKeyRecordStore: KeyRecordStore {
                 let header = try? BatchHeader(decodingPrefixOf: payload)  // a frame that is no batch ends the scan
             else { break }
             index.places[header.dataKeyID] = Place(day: day, offset: offset + 4, count: count)
+            index.counts[day, default: 0] += 1
             offset += 20 + count
         }
         index.lengths[day] = offset

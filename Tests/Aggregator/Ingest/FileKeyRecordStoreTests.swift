@@ -66,9 +66,31 @@ struct FileKeyRecordStoreTests {
         let ids = [ID128(high: 1, low: 1), ID128(high: 1, low: 2)]
         try store.store(payload(ids[0]), of: tenant, agent: agent, id: ids[0], at: day(100))
         try store.store(payload(ids[1]), of: tenant, agent: agent, id: ids[1], at: day(180))
-        try store.removeDays(before: 101, of: tenant, agent: agent)
+        try store.removeDays(before: 101)
         #expect(try store.load(of: tenant, agent: agent, id: ids[0]) == nil)
         #expect(try store.load(of: tenant, agent: agent, id: ids[1]) != nil)
         #expect(!Files.exists(directory.file("tenants/acme/keys/edge-01/100")))
+    }
+
+    @Test("an agent's keys of one day are bounded, also over a restart; the next day has room again")
+    func bound() throws {
+        let directory = try TemporaryDirectory("key-records")
+        defer { directory.remove() }
+        func id(_ number: Int) -> ID128 { ID128(high: 2, low: UInt64(number)) }
+        var store = FileKeyRecordStore(root: directory.path)
+        let most = FileKeyRecordStore.keysPerDayMax
+        for number in 0..<most {
+            try store.store(payload(id(number)), of: tenant, agent: agent, id: id(number), at: day(100))
+        }
+        for _ in 0..<2 {
+            #expect(throws: FileKeyRecordStore.Refused.self) {
+                try store.store(payload(id(most)), of: tenant, agent: agent, id: id(most), at: day(100))
+            }
+            #expect(store.refusedCount == 1)
+            #expect(try store.load(of: tenant, agent: agent, id: id(most - 1)) != nil)
+            store = FileKeyRecordStore(root: directory.path)
+        }
+        try store.store(payload(id(most)), of: tenant, agent: agent, id: id(most), at: day(101))
+        #expect(try store.load(of: tenant, agent: agent, id: id(most)) != nil)
     }
 }
