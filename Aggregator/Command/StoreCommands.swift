@@ -25,7 +25,7 @@ struct StoreCommand: ParsableCommand {
                 tenant: try TenantID(validating: name), directory: directory,
                 configuration: StoreConfiguration(
                     metricsRetentionDays: RetentionPolicy.forever, eventsRetentionDays: RetentionPolicy.forever),
-                time: SystemTimeSource(), metrics: OwnMetrics(), agentLabels: { _ in [] })
+                time: SystemTimeSource(), metrics: OwnMetrics(), agentLabels: nil)
         }
     }
 

@@ -15,19 +15,13 @@ package protocol IngestStore: AnyObject {
     /// Idempotent by batch key: a commit whose outcome was unknown may come again.
     func commit(_ commit: IngestCommit, of tenant: TenantID) throws
 
-    /// Batches and records of committed blocks of one lane within `sequences`, as far as the rows still tell.
+    /// Batches and records of committed blocks of one lane within `sequences`, as far as the rows still tell; nil:
+    /// unknown.
     ///
-    /// Needed only when an agent gave up rows that had arrived after all. The default answers nil (unknown);
-    /// the ledger then estimates the records.
+    /// Needed only when an agent gave up rows that had arrived after all. What the rows do not tell, the ledger estimates.
     func committedCount(
         of tenant: TenantID, agent: AgentID, lane: LaneKey, within sequences: ClosedRange<UInt64>
     ) throws -> LedgerCount?
-}
-
-extension IngestStore {
-    package func committedCount(
-        of tenant: TenantID, agent: AgentID, lane: LaneKey, within sequences: ClosedRange<UInt64>
-    ) throws -> LedgerCount? { nil }
 }
 
 /// What ``IngestStore/loadIngest(of:)`` returns.

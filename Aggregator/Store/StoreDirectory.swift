@@ -91,6 +91,12 @@ package final class StoreDirectory: IngestStore, Sendable {
 
     package func loadIngest(of tenant: TenantID) throws -> IngestSnapshot { try self.tenant(tenant).ingestSnapshot() }
 
+    package func committedCount(
+        of tenant: TenantID, agent: AgentID, lane: LaneKey, within sequences: ClosedRange<UInt64>
+    ) throws -> LedgerCount? {
+        try self.tenant(tenant).committedCount(of: agent, lane, within: sequences)
+    }
+
     package func commit(_ commit: IngestCommit, of tenant: TenantID) throws {
         let store = try self.tenant(tenant)
         do {

@@ -15,6 +15,8 @@ package enum StoreLimits {
     /// The window of a chunk group.
     package static let windowMilliseconds: Int64 = 7_200_000
     package static let dayMilliseconds: Int64 = 86_400_000
+    /// Samples' times lie within this distance of 1970; level-0 blocks beyond it are set aside as damaged.
+    package static let timeMillisecondsMax: Int64 = 1_000_000_000_000_000
     /// Groups of one agent and window before they are merged into one although the window is still open.
     package static let partsMax = 24
     /// After a window's end its parts are merged into one group.
@@ -25,10 +27,12 @@ package enum StoreLimits {
     package static let quarantineBytesMax = 64 << 20
     /// Day files open at once; the least recently used is closed.
     package static let openDaysMax = 40
-    /// Series per tenant; batches that would pass it wait for room (see ``SeriesIndex``).
+    /// Series per tenant; further ones are left out and counted until there is room again.
     package static let seriesMax = 2_000_000
     /// Gaps kept per tenant; the oldest go first.
     package static let gapsMax = 10_000
+    /// Small rows of `ingest.sqlite` that did not decode, kept for inspection; the oldest go first.
+    package static let damagedItemsMax = 1000
     /// Deletions remembered per tenant; more are refused.
     package static let deletionsMax = 1000
     /// How long a deletion is applied to what agents deliver late, once the files are free of it.

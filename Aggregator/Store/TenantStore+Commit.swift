@@ -20,7 +20,7 @@ extension TenantStore {
     private func commitHoldingGate(_ commit: IngestCommit) throws {
         if state.withLock({ $0.isStale }) { try refresh() }
         let prepared = try prepare(commit)
-        var plan = state.withLock { Plan(commit, $0, prepared) }
+        var plan = state.withLock { Plan(commit, $0) }
         do {
             try ingest.use { database in
                 try database.transaction(synchronous: .full) { try write(commit, &plan, prepared, in: database) }
@@ -59,10 +59,13 @@ extension TenantStore {
             let key = TableStore.Key(agent: agent, hash: table.hash)
             guard !tables.contains(key), ids[key] == nil else { continue }
             let series = register(table.series, agent: agent, labels: allLabels(of: table.agent))
+            countRefused(series.count { $0 == .none })
             ids[key] = series
             prepared.tables.append((table, key, series))
         }
         try widenBounds(commit, prepared, ids)
+        try widenBoundsOfReleased(commit, ids)
+        // Before the transaction: a crash behind it must not leave samples outside the bounds.
         try indexFile.save(index)
         return prepared
     }
@@ -76,17 +79,25 @@ extension TenantStore {
             guard case .metrics(let hashes, _) = block.content, let agent = prepared.agents[block.agent] else {
                 continue
             }
-            let range = IngestFile.timeRange(of: block)
-            guard tables.widens(agent, hashes, range) else { continue }
-            try revive(block.agent, agent, hashes)
-            var ids: [SeriesID] = []
-            for hash in hashes {
-                let key = TableStore.Key(agent: agent, hash: hash)
-                ids += fresh[key] ?? tables.set(agent, [hash])?.ids ?? []
-            }
-            index.touch(
-                ids, Timestamp(milliseconds: range.lowerBound)...Timestamp(milliseconds: range.upperBound))
+            try widen(agent, hashes, IngestFile.timeRange(of: block), fresh)
         }
+    }
+
+    /// - Parameter fresh: the series of tables that come with this commit.
+    func widen(
+        _ agent: AgentNumber, _ hashes: [TableHash], _ range: ClosedRange<Int64>, _ fresh: [TableStore.Key: [SeriesID]]
+    ) throws {
+        guard tables.widens(agent, hashes, range), let name = agents.name(of: agent) else { return }
+        do { try revive(name, agent, hashes) } catch {
+            tables.forgetTouched()
+            throw error
+        }
+        var ids: [SeriesID] = []
+        for hash in hashes {
+            let key = TableStore.Key(agent: agent, hash: hash)
+            ids += fresh[key] ?? tables.ids(key) ?? []
+        }
+        index.touch(ids, Timestamp(milliseconds: range.lowerBound)...Timestamp(milliseconds: range.upperBound))
     }
 
     /// The ids and states that the transaction will make true.
@@ -100,13 +111,19 @@ extension TenantStore {
         var quarantineBytes: Int
         var parkedBytes: Int
         var released: [BlockRow] = []
+        /// Those whose corrected time no sample can have.
+        var damaged: [BlockRow] = []
 
-        init(_ commit: IngestCommit, _ state: IngestState, _ prepared: Prepared) {
+        init(_ state: IngestState) {
             nextBlock = state.nextBlock
             reservedBlock = state.reservedBlock
             quarantineBytes = state.quarantineBytes
             parkedBytes = state.parkedBytes
             gaps = state.gaps
+        }
+
+        init(_ commit: IngestCommit, _ state: IngestState) {
+            self.init(state)
             for block in commit.blocks {
                 let lane = AgentLane(agent: block.agent, lane: block.key.laneKey)
                 if state.dedup[lane]?.settled.contains(block.key.sequence) ?? false {
@@ -116,6 +133,14 @@ extension TenantStore {
                     nextBlock += 1
                 }
             }
+        }
+
+        func apply(to state: inout IngestState) {
+            state.nextBlock = nextBlock
+            state.reservedBlock = reservedBlock
+            state.quarantineBytes = quarantineBytes
+            state.parkedBytes = parkedBytes
+            state.gaps = gaps
         }
 
         mutating func takeID() -> Int64 {
@@ -151,15 +176,18 @@ extension TenantStore {
         }
         try writeGaps(commit, &plan, in: database)
         try park(commit.parked, at: commit.at, &plan, in: database)
-        if !commit.clockReferences.isEmpty { try release(commit.clockReferences, at: commit.at, &plan, in: database) }
+        if !commit.clockReferences.isEmpty { try release(commit, at: commit.at, &plan, in: database) }
         if plan.quarantineBytes > StoreLimits.quarantineBytesMax {
             try trimQuarantine(at: commit.at, &plan, in: database)
         }
-        if plan.nextBlock > plan.reservedBlock {
-            plan.reservedBlock = plan.nextBlock + Self.reserveStep
-            let bytes = (0..<8).map { UInt8(truncatingIfNeeded: plan.reservedBlock >> (56 - 8 * Int64($0))) }
-            try IngestFile.put(.meta, Array("nextBlock".utf8), bytes, in: database)
-        }
+        try reserve(&plan, in: database)
+    }
+
+    private func reserve(_ plan: inout Plan, in database: Database) throws {
+        guard plan.nextBlock > plan.reservedBlock else { return }
+        plan.reservedBlock = plan.nextBlock + Self.reserveStep
+        let bytes = (0..<8).map { UInt8(truncatingIfNeeded: plan.reservedBlock >> (56 - 8 * Int64($0))) }
+        try IngestFile.put(.meta, Array("nextBlock".utf8), bytes, in: database)
     }
 
     /// Ids set aside at a time, so that a commit rarely writes the counter.
@@ -193,17 +221,14 @@ extension TenantStore {
         }
         head.append(added)
         state.withLock { state in
-            state.nextBlock = plan.nextBlock
-            state.reservedBlock = plan.reservedBlock
-            state.quarantineBytes = plan.quarantineBytes
-            state.parkedBytes = plan.parkedBytes
-            state.gaps = plan.gaps
+            plan.apply(to: &state)
             for dedup in commit.dedup { state.dedup[AgentLane(agent: dedup.agent, lane: dedup.laneKey)] = dedup }
             for fleet in commit.fleet { state.fleet[fleet.agent] = fleet }
             for lane in commit.forgotten { state.dedup[AgentLane(agent: lane.agent, lane: lane.laneKey)] = nil }
             Self.queue(events, &state.pendingEvents)
         }
         list(plan.released)
+        for row in plan.damaged { reportDamaged(row, "its corrected time is out of range") }
         metrics.add("stagebox_store_blocks_total", Double(added.count + events.count))
         metrics.add("stagebox_store_samples_total", Double(added.reduce(0) { $0 + Int($1.block.records) }))
     }
@@ -225,14 +250,34 @@ extension TenantStore {
         }
     }
 
+    /// Upkeep's changes of level 0 that tell gaps: one transaction, between commits.
+    func changeGaps(_ body: (inout Plan, Database) throws -> Void) throws {
+        try commitGate.withLock { _ in
+            if state.withLock({ $0.isStale }) { try refresh() }
+            var plan = state.withLock { Plan($0) }
+            do {
+                try ingest.use { database in
+                    try database.transaction {
+                        try body(&plan, database)
+                        try reserve(&plan, in: database)
+                    }
+                }
+            } catch {
+                state.withLock { $0.isStale = true }
+                throw error
+            }
+            state.withLock { plan.apply(to: &$0) }
+        }
+    }
+
     /// After a failed commit: what does the file hold?
     func refresh() throws {
         let known = Set(head.allIDs())
         let rows = try ingest.use { database -> [BlockRow] in
             let highest = state.withLock { $0.nextBlock }
             let rows = try IngestFile.rows(in: database).filter { $0.id >= highest && !known.contains($0.id) }
-            try state.withLock { state in
-                try Self.loadItems(into: &state, agents, from: database)
+            try loadItems(from: database)
+            state.withLock { state in
                 if let last = rows.last { state.nextBlock = last.id + 1 }
                 state.isStale = false
             }

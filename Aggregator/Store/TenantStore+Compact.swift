@@ -68,6 +68,8 @@ extension TenantStore {
         try indexFile.save(index)
         let written = try write(merge, of: agent, moved: taken, applied: deleted.highest)
         try drop(taken, of: agent)
+        let refused = merge.refusedCount
+        if refused > 0 { metrics.add("stagebox_store_dropped_total", Double(refused), "reason", "series-limit") }
         metrics.add("stagebox_store_compacted_samples_total", Double(written))
         return written
     }
@@ -184,19 +186,8 @@ extension TenantStore {
         } catch let error as SQLiteError {
             throw error
         } catch {
-            try setAside(block, of: agent, "\(error)")
+            try setAside(block.id, "\(error)")
             return nil
-        }
-    }
-
-    /// A level-0 row that does not decode: kept as it is for inspection, listed nowhere, told as a gap.
-    private func setAside(_ block: Head.Block, of agent: AgentNumber, _ finding: String) throws {
-        report("ingest.sqlite", "block \(block.id): \(finding)", "the batch's \(block.records) samples are lost")
-        head.remove([block.id], of: agent)
-        try ingest.use { database in
-            try database.transaction {
-                try IngestFile.set(.damaged, shift: block.shift, of: block.id, in: database)
-            }
         }
     }
 

@@ -106,6 +106,9 @@ extension TenantStore {
             try database.vacuum(inMemory: true)
             try database.checkpoint(.truncate)
         }
+        // Series of which nothing is left make room; their tables bring them back when they have samples again.
+        try forgetSeries { $0.removeUnused(of: deletion.series) }
+        try indexFile.save(index)
         try deletions.noteErased(deletion.id)
         metrics.add("stagebox_store_deletions_erased_total")
         return true

@@ -33,10 +33,14 @@ extension TenantStore {
         let pending = state.withLock { Array($0.pendingEvents.prefix(4096)) }
         var batches: [EventStore.Incoming] = []
         var taken: [PendingEvents] = []
+        var lacking = Set<Int64>()
         var count = 0
         for block in pending where count < Self.eventsPerStepMax {
             taken.append(block)
-            guard let incoming = try incoming(block) else { continue }
+            guard let incoming = try incoming(block) else {
+                lacking.insert(block.block)
+                continue
+            }
             count += incoming.events.count
             // Blocks of some size stay as they came; only small ones are worth encoding again.
             if let last = batches.last, min(last.events.count, incoming.events.count) < Self.joinedBelow,
@@ -53,7 +57,9 @@ extension TenantStore {
         let current = try events.take(batches, through: through, generation: generation)
         try faults.pass(.afterEvents)
         try ingest.use { database in
-            try database.transaction { try IngestFile.delete(taken.map(\.block), in: database) }
+            try database.transaction {
+                try IngestFile.delete(taken.map(\.block).filter { !lacking.contains($0) }, in: database)
+            }
         }
         state.withLock { $0.pendingEvents.removeFirst(taken.count) }
         metrics.add("stagebox_store_events_total", Double(count))
@@ -61,7 +67,7 @@ extension TenantStore {
         return max(count, 1)
     }
 
-    /// Decoded and with corrected times; nil, and counted, when the block does not decode.
+    /// Decoded and with corrected times; nil, and set aside, when the block does not decode.
     private func incoming(_ block: PendingEvents) throws -> EventStore.Incoming? {
         var decoded = EventStore.Incoming(events: block.events ?? [], body: block.body)
         if block.events == nil {
@@ -69,7 +75,7 @@ extension TenantStore {
             do {
                 decoded = EventStore.Incoming(events: try StoreCodec.decodeEvents(body), body: body)
             } catch {
-                report("ingest.sqlite", "event block \(block.block): \(error)", "its events are lost")
+                try setAside(block.block, "\(error)")
                 return nil
             }
         }

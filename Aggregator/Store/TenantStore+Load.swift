@@ -7,22 +7,25 @@ import WireFormat
 extension TenantStore {
     /// Reads everything that the memory mirrors.
     func load() throws {
-        try ingest.use { database in
+        let unlisted = try ingest.use { database in
             let generation = try Self.generation(in: database)
             agents.restore(try indexFile.agents())
             agents.restore(try Self.agents(in: database))
             try tables.load(from: database)
-            if index.count == 0 { try rebuildIndex(from: database) }
-            try state.withLock { state in
-                state.generation = generation
-                try Self.loadItems(into: &state, agents, from: database)
-            }
+            let unlisted = try deletions.load(generation: generation)
+            // What a table, kept for other series, or a deletion still names is no other series' id.
+            index.reserve(through: tables.highestID)
+            for deletion in deletions.current.all { index.reserve(through: deletion.series.last ?? 0) }
+            if try !indexFile.isFilled() { try rebuildIndex(from: database) }
+            shareSeries()
+            state.withLock { $0.generation = generation }
+            try loadItems(from: database)
             try reserveBlocks(database)
             try dropEndedTables(in: database)
+            return unlisted
         }
         try loadPushed()
-        shareSeries()
-        for deletion in try deletions.load(generation: state.withLock { $0.generation }) { try unlist(deletion) }
+        for deletion in unlisted { try unlist(deletion) }
         try indexFile.save(agents.all)
         try indexFile.save(index)
         try takeBackMoved()
@@ -48,27 +51,56 @@ extension TenantStore {
         return found
     }
 
-    static func loadItems(into state: inout IngestState, _ agents: AgentNumbers, from database: Database) throws {
-        state.dedup.removeAll()
-        state.fleet.removeAll()
-        state.gaps.removeAll()
-        for item in try IngestFile.items(.dedup, in: database) {
-            guard let lane = IngestFile.laneKey(item.key), let agent = agents.name(of: IngestFile.agentNumber(item.key))
-            else { continue }
-            let dedup = try StateCodec.decodeDedup(item.value, agent: agent, laneKey: lane)
-            state.dedup[AgentLane(agent: agent, lane: lane)] = dedup
+    /// Reads dedup, fleet and gaps. A row that does not decode costs itself: it is set aside and reported.
+    func loadItems(from database: Database) throws {
+        var damaged: [(kind: IngestFile.Item, key: [UInt8], value: [UInt8], finding: String)] = []
+        func read(_ kind: IngestFile.Item, _ decode: ([UInt8], [UInt8]) throws -> Void) throws {
+            for item in try IngestFile.items(kind, in: database) {
+                do { try decode(item.key, item.value) } catch let error as WireError {
+                    damaged.append((kind, item.key, item.value, "\(error)"))
+                }
+            }
         }
-        for item in try IngestFile.items(.fleet, in: database) {
-            guard let agent = agents.name(of: IngestFile.agentNumber(item.key)) else { continue }
-            state.fleet[agent] = try StateCodec.decodeFleet(item.value, agent: agent)
+        var (dedup, fleet, gaps) = ([AgentLane: DedupState](), [AgentID: FleetState](), [GapEntry]())
+        try read(.dedup) { key, value in
+            guard let lane = IngestFile.laneKey(key), let agent = agents.name(of: IngestFile.agentNumber(key)) else {
+                return
+            }
+            dedup[AgentLane(agent: agent, lane: lane)] = try StateCodec.decodeDedup(value, agent: agent, laneKey: lane)
         }
-        for item in try IngestFile.items(.gap, in: database) {
-            state.gaps.append(GapEntry(key: item.key, gap: try GapCodec.decode(item.value)))
+        try read(.fleet) { key, value in
+            guard let agent = agents.name(of: IngestFile.agentNumber(key)) else { return }
+            fleet[agent] = try StateCodec.decodeFleet(value, agent: agent)
         }
-        state.parkedBytes = Int(
-            try database.integer("SELECT coalesce(sum(length(value)), 0) FROM item WHERE kind = 6") ?? 0)
-        state.quarantineBytes = Int(
-            try database.integer("SELECT coalesce(sum(length(body)), 0) FROM block WHERE state = 1") ?? 0)
+        try read(.gap) { gaps.append(GapEntry(key: $0, gap: try GapCodec.decode($1))) }
+        if !damaged.isEmpty {
+            try database.transaction {
+                for item in damaged {
+                    try IngestFile.put(.damaged, [UInt8(item.kind.rawValue)] + item.key, item.value, in: database)
+                    try IngestFile.remove(item.kind, item.key, in: database)
+                }
+                try database.execute(
+                    """
+                    DELETE FROM item WHERE kind = 7 AND key NOT IN
+                      (SELECT key FROM item WHERE kind = 7 ORDER BY key DESC LIMIT \(StoreLimits.damagedItemsMax))
+                    """)
+            }
+        }
+        for item in damaged {
+            let consequence =
+                switch item.kind {
+                case .dedup: "the lane's ledger begins anew; what comes again of it merges by time and id"
+                case .fleet: "what was known of the agent is lost until its next birth"
+                default: "one known gap is forgotten"
+                }
+            report("ingest.sqlite", "\(item.kind) row does not decode: \(item.finding)", consequence)
+        }
+        let parked = try database.integer("SELECT coalesce(sum(length(value)), 0) FROM item WHERE kind = 6") ?? 0
+        let held = try database.integer("SELECT coalesce(sum(length(body)), 0) FROM block WHERE state = 1") ?? 0
+        state.withLock { state in
+            (state.dedup, state.fleet, state.gaps) = (dedup, fleet, gaps)
+            (state.parkedBytes, state.quarantineBytes) = (Int(parked), Int(held))
+        }
     }
 
     /// Ids go on above everything that this file may ever have given.
@@ -83,6 +115,8 @@ extension TenantStore {
         }
     }
 
+    /// Fills an index whose file was lost: with the series of the tables, as far as any file has samples of them.
+    /// - Throws: ``StoreError`` `damaged` when the labels of the agents' certificates are not at hand.
     private func rebuildIndex(from database: Database) throws {
         let statement = try database.statement("SELECT agent, encoded, ids FROM tables ORDER BY id")
         var found: [SeriesID: (SeriesDescriptor, AgentNumber)] = [:]
@@ -90,6 +124,13 @@ extension TenantStore {
             let number = AgentNumber(truncatingIfNeeded: statement.integer(0))
             guard let agent = agents.name(of: number) else { continue }
             guard let series = try? StoreCodec.decodeTable(statement.blob(1)) else { continue }
+            guard agentLabels != nil || agent == PushedSeries.agent else {
+                statement.reset()
+                throw StoreError(
+                    .damaged, tenant: tenant,
+                    "index.sqlite is lost or damaged, and only the aggregator knows the labels (job, region, site) to "
+                        + "rebuild it with: start the aggregator on this directory once, then repeat this")
+            }
             let labels = allLabels(of: agent)
             for (descriptor, id) in zip(series, IDList.decode(statement.blob(2))) where id > 0 {
                 let key = SeriesKey(labels: labels + descriptor.key.labels)
@@ -101,9 +142,49 @@ extension TenantStore {
         guard !found.isEmpty else { return }
         for (id, entry) in found.sorted(by: { $0.key < $1.key }) {
             index.restore(
-                id: id, labels: entry.0.key.labels, type: entry.0.type, agent: entry.1, first: .distantPast,
-                last: .distantFuture, isSaved: false)
+                id: id, labels: entry.0.key.labels, type: entry.0.type, agent: entry.1, first: .distantFuture,
+                last: .distantPast, isSaved: false)
         }
+        shareSeries()
+        try restoreBounds(from: database)
+        _ = index.removeUnused()
+    }
+
+    private func restoreBounds(from database: Database) throws {
+        var waiting: [AgentNumber: ClosedRange<Int64>] = [:]
+        for row in try IngestFile.rows(in: database) where row.kind == .metrics && row.state == .normal {
+            guard let range = row.range else { continue }
+            let known = waiting[row.agent] ?? range
+            waiting[row.agent] =
+                min(known.lowerBound, range.lowerBound)...max(known.upperBound, range.upperBound)
+        }
+        for (agent, range) in waiting { index.touch(1...UInt32.max, of: agent, range) }
+        for day in days.days { try readingBounds { try onDay(day, creating: false) { try restoreBounds(from: $0) } } }
+        for tier in rollups {
+            for key in tier.files.days {
+                try readingBounds { try onFile(tier, key, creating: false) { try restoreBounds(from: $0) } }
+            }
+        }
+    }
+
+    private func restoreBounds(from file: DayFile) throws {
+        struct Place: Hashable {
+            let agent: AgentNumber
+            let slice: UInt32
+        }
+        for (place, rows) in Dictionary(grouping: try file.allRows(), by: { Place(agent: $0.agent, slice: $0.slice) }) {
+            let first = rows.reduce(.max) { min($0, $1.first) }
+            let last = rows.reduce(.min) { max($0, $1.last) }
+            let low = rows.reduce(.max) { min($0, $1.low) }
+            let high = rows.reduce(.min) { max($0, $1.high) }
+            guard first <= last, low <= high else { continue }
+            index.touch(low...high, of: place.agent, first...last)
+        }
+    }
+
+    /// A damaged file was set aside and reported; the others count.
+    private func readingBounds(_ body: () throws -> Void) throws {
+        do { try body() } catch let error as SQLiteError where error.isDamage {}
     }
 
     /// Tells the index which series have samples of more than one agent: any table names them.
@@ -114,7 +195,7 @@ extension TenantStore {
     /// What the agent's certificate adds; `instance` is always the agent's name.
     func allLabels(of agent: AgentID) -> [Label] {
         if agent == PushedSeries.agent { return [] }
-        return [Label("instance", agent.rawValue)] + agentLabels(agent).filter { $0.name != "instance" }
+        return [Label("instance", agent.rawValue)] + (agentLabels?(agent) ?? []).filter { $0.name != "instance" }
     }
 
     /// Level-0 rows that a crash left behind although a day file or the events hold them.
@@ -140,7 +221,9 @@ extension TenantStore {
     /// Lists what level 0 holds, without reading bodies.
     private func loadRows() throws {
         let rows = try ingest.use { try IngestFile.rows(in: $0) }
-        list(rows)
+        func isPossible(_ row: BlockRow) -> Bool { row.kind != .metrics || row.state != .normal || row.range != nil }
+        for row in rows where !isPossible(row) { try setAside(row.id, "its time is out of range") }
+        list(rows.filter(isPossible))
     }
 
     /// Puts rows whose bodies are on disk only into the head and the queue of events.

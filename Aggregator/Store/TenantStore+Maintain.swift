@@ -34,39 +34,42 @@ extension TenantStore {
         try expireLevelZero(before: cut)
         try expireGaps(before: cut)
         let ended = Timestamp(milliseconds: oldestKept &* StoreLimits.dayMilliseconds)
-        let removed = index.removeAll(endedBefore: ended)
-        try indexFile.remove(removed)
-        if !removed.isEmpty { _ = index.dropUnusedTexts() }
+        try forgetSeries { $0.removeAll(endedBefore: ended) }
         try indexFile.save(index)
         try forgetDeletions()
         try shrink()
     }
 
-    /// Findings have no reader yet; metrics and quarantined rows normally leave long before. The age of a quarantined
-    /// row is that of its arrival, for its own time is known to be wrong.
+    /// Takes series out of the index and its file.
+    /// - Parameter remove: returns those that it took out of the index.
+    func forgetSeries(_ remove: (SeriesIndex) -> [SeriesID]) throws {
+        // A commit that has found a series has also widened its bounds before anything is removed.
+        let removed = commitGate.withLock { _ in remove(index) }
+        guard !removed.isEmpty else { return }
+        try indexFile.remove(removed)
+        _ = index.dropUnusedTexts()
+    }
+
+    /// Findings have no reader yet; metrics and quarantined rows normally leave long before.
     private func expireLevelZero(before cut: Int64) throws {
-        try ingest.use { database in
-            try database.transaction {
-                let delete = try database.statement(
-                    "DELETE FROM block WHERE (state = 1 AND received < ?1) OR (last < ?1 AND (state = 2 OR kind = 4))")
-                try delete.bind(1, cut)
-                try delete.run()
-                let bytes =
-                    try database.integer("SELECT coalesce(sum(length(body)), 0) FROM block WHERE state = 1") ?? 0
-                state.withLock { $0.quarantineBytes = Int(bytes) }
-            }
+        try changeGaps { plan, database in
+            try expireQuarantined(before: cut, &plan, in: database)
+            let delete = try database.statement(
+                "DELETE FROM block WHERE (state > 0 AND received < ?1) OR (last < ?1 AND kind = 4)")
+            try delete.bind(1, cut)
+            try delete.run()
+            plan.quarantineBytes = Int(
+                try database.integer("SELECT coalesce(sum(length(body)), 0) FROM block WHERE state = 1") ?? 0)
         }
     }
 
     private func expireGaps(before cut: Int64) throws {
-        let old = state.withLock { state -> [GapEntry] in
-            let old = state.gaps.filter { $0.gap.at.milliseconds < cut }
-            state.gaps.removeAll { $0.gap.at.milliseconds < cut }
-            return old
-        }
-        guard !old.isEmpty else { return }
-        try ingest.use { database in
-            try database.transaction { for entry in old { try IngestFile.remove(.gap, entry.key, in: database) } }
+        guard state.withLock({ $0.gaps.contains { $0.gap.at.milliseconds < cut } }) else { return }
+        try changeGaps { plan, database in
+            for entry in plan.gaps where entry.gap.at.milliseconds < cut {
+                try IngestFile.remove(.gap, entry.key, in: database)
+            }
+            plan.gaps.removeAll { $0.gap.at.milliseconds < cut }
         }
     }
 
@@ -142,6 +145,30 @@ extension TenantStore {
     package func ledger(of agent: AgentID? = nil) -> [DedupState] {
         state.withLock { $0.dedup.values.filter { agent == nil || $0.agent == agent } }
             .sorted { ($0.agent, $0.laneKey) < ($1.agent, $1.laneKey) }
+    }
+
+    /// Batches and records of a lane that level 0 still lists; nil for an agent that is not known.
+    /// - Complexity: O(rows of level 0).
+    func committedCount(of agent: AgentID, _ lane: LaneKey, within sequences: ClosedRange<UInt64>) throws
+        -> LedgerCount?
+    {
+        guard let number = agents.number(of: agent) else { return nil }
+        return try throwing {
+            try ingestReaders.use { database in
+                let statement = try database.statement(
+                    "SELECT sequence, records FROM block WHERE agent = ?1 AND epoch = ?2 AND lane = ?3")
+                try statement.bind(1, Int64(number))
+                try statement.bind(2, lane.epoch.bytes)
+                try statement.bind(3, Int64(lane.lane.rawValue))
+                var found = LedgerCount()
+                while try statement.step() {
+                    guard sequences.contains(UInt64(bitPattern: statement.integer(0))) else { continue }
+                    let records = UInt64(truncatingIfNeeded: statement.integer(1))
+                    found += LedgerCount(batches: 1, records: records & UInt64(UInt32.max))
+                }
+                return found
+            }
+        }
     }
 
     package func fleet() -> [FleetState] {

@@ -8,11 +8,11 @@ import WireFormat
 // Series come and go. The index forgets those that ended before everything that is kept; a table may still name them.
 extension TenantStore {
     /// Numbers the series of tables anew that the index has forgotten: an agent that was away for longer than anything
-    /// is kept sends on under a table that it need not send again.
+    /// is kept sends on under a table that it need not send again. Those that were refused are let in if there is room.
     func revive(_ agent: AgentID, _ number: AgentNumber, _ hashes: [TableHash]) throws {
         for hash in hashes {
             let key = TableStore.Key(agent: number, hash: hash)
-            guard let ids = tables.ids(key), index.lacksAny(of: ids) else { continue }
+            guard let ids = tables.ids(key), index.lacksAny(of: ids, seriesMax: limits.activeSeries) else { continue }
             try ingest.use { database in
                 let find = try database.statement("SELECT encoded FROM tables WHERE agent = ?1 AND hash = ?2")
                 try find.bind(1, Int64(number))
@@ -21,7 +21,11 @@ extension TenantStore {
                 let encoded = find.blob(0)
                 find.reset()
                 let fresh = register(try StoreCodec.decodeTable(encoded), agent: number, labels: allLabels(of: agent))
+                guard fresh != ids, fresh.count == ids.count else { return }
+                countRefused(zip(ids, fresh).count { $0 != .none && $1 == .none })
                 try indexFile.save(index)
+                // What is delivered late of a deleted series stays deleted.
+                try deletions.extend(zip(ids, fresh).filter { $0 != .none && $1 != .none && $0 != $1 })
                 try database.transaction {
                     let update = try database.statement(
                         "UPDATE tables SET ids = ?3 WHERE agent = ?1 AND hash = ?2")
@@ -35,23 +39,27 @@ extension TenantStore {
         }
     }
 
-    /// Finds or numbers series, as far as the tenant's limits allow; the rest is counted and has no id.
+    /// Finds or numbers series, as far as the tenant's limits allow; the rest has no id.
     func register(_ series: [SeriesDescriptor], agent: AgentNumber, labels: [Label]) -> [SeriesID] {
         let limits = limits
-        let ids = index.register(
+        return index.register(
             series, agent: agent, agentLabels: labels, seriesMax: limits.activeSeries,
             isAllowed: { limits.allow($0) })
-        let refused = ids.count { $0 == .none }
-        if refused > 0 { metrics.add("stagebox_store_series_refused_total", Double(refused)) }
-        return ids
+    }
+
+    func countRefused(_ series: Int) {
+        if series > 0 { metrics.add("stagebox_store_series_refused_total", Double(series)) }
     }
 
     /// Drops tables none of whose series the index knows. At the start only, before anybody relies on a table; and not
-    /// those of owners whose blocks wait in level 0, which may name them.
+    /// those of owners whose blocks wait in level 0, which may name them, nor those of deleted series, by which late
+    /// samples are told.
     func dropEndedTables(in database: Database) throws {
         let waiting = Set(try IngestFile.rows(in: database).map(\.agent))
+        let deleted = Set(deletions.current.all.flatMap(\.series))
         let ended = tables.all.filter { entry in
             !waiting.contains(entry.key.agent) && !entry.ids.isEmpty && index.lacksAll(of: entry.ids)
+                && !entry.ids.contains { deleted.contains($0.rawValue) }
         }
         guard !ended.isEmpty else { return }
         try database.transaction {
@@ -69,7 +77,14 @@ extension TenantStore {
     /// The tenant's limits; in force at once.
     package var limits: TenantLimits {
         get { currentLimits.withLock { $0 } }
-        set { currentLimits.withLock { $0 = newValue } }
+        set {
+            let isNew = currentLimits.withLock { limits in
+                defer { limits = newValue }
+                return limits != newValue
+            }
+            // The next block of each table asks again for series that were refused.
+            if isNew { tables.forgetTouched() }
+        }
     }
 }
 

@@ -23,7 +23,7 @@ package final class TenantStore: Sendable {
     package let index: SeriesIndex
     let time: any TimeSource
     let metrics: OwnMetrics
-    let agentLabels: @Sendable (AgentID) -> [Label]
+    let agentLabels: (@Sendable (AgentID) -> [Label])?
     let indexFile: IndexFile
     let ingest: GuardedDatabase
     let ingestReaders: ReaderPool
@@ -100,9 +100,11 @@ package final class TenantStore: Sendable {
         var body: [UInt8]?
     }
 
+    /// - Parameter agentLabels: what an agent's certificate adds to its series; nil where certificates are not at hand:
+    ///   then an index that has to be rebuilt from agents' tables is an error.
     package init(
         tenant: TenantID, directory: String, configuration: StoreConfiguration, time: any TimeSource,
-        metrics: OwnMetrics, agentLabels: @escaping @Sendable (AgentID) -> [Label]
+        metrics: OwnMetrics, agentLabels: (@Sendable (AgentID) -> [Label])?
     ) throws {
         self.tenant = tenant
         self.directory = directory

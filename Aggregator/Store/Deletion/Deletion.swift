@@ -12,8 +12,8 @@ struct Deletion: Sendable, Hashable {
     let at: Int64
     /// Milliseconds, both ends included.
     let range: ClosedRange<Int64>
-    /// Ascending.
-    let series: [UInt32]
+    /// Ascending. Those that came back under another id since, have both.
+    var series: [UInt32]
     /// Level-0 blocks with lower ids were committed before, in the ingest file of ``generation``.
     let boundary: Int64
     let generation: [UInt8]
@@ -70,9 +70,5 @@ struct DeletionSet: Sendable {
     /// - Parameter applied: the highest deletion that the group was written under.
     func cuts(of series: UInt32, applied: Int64) -> [ClosedRange<Int64>] {
         all.compactMap { $0.id > applied && $0.contains(series) ? $0.range : nil }
-    }
-
-    func touches(applied: Int64, first: Int64, last: Int64) -> Bool {
-        all.contains { $0.id > applied && $0.range.overlaps(first...max(first, last)) }
     }
 }

@@ -77,6 +77,26 @@ final class DeletionFile: Sendable {
         known.withLock { $0.all.append(deletion) }
     }
 
+    /// Notes that series go on under other ids.
+    func extend(_ renamed: [(old: SeriesID, fresh: SeriesID)]) throws {
+        for deletion in current.all {
+            let fresh = renamed.filter { deletion.contains($0.old.rawValue) }.map(\.fresh.rawValue)
+            guard !fresh.isEmpty else { continue }
+            let series = Set(deletion.series).union(fresh).sorted()
+            try database.use { database in
+                try database.transaction(synchronous: .full) {
+                    let statement = try database.statement("UPDATE deletion SET series = ?2 WHERE id = ?1")
+                    try statement.bind(1, deletion.id)
+                    try statement.bind(2, IDList.encode(series.map { Int64($0) }))
+                    try statement.run()
+                }
+            }
+            known.withLock { set in
+                for index in set.all.indices where set.all[index].id == deletion.id { set.all[index].series = series }
+            }
+        }
+    }
+
     /// The index has been saved without what is deleted.
     func noteListed(_ id: Int64) throws { try update("UPDATE deletion SET listed = 1 WHERE id = ?1", id) }
 

@@ -80,6 +80,9 @@ package final class SeriesIndex: Sendable {
         }
     }
 
+    /// No id up to this one is given from now on: some file may still name it.
+    package func reserve(through id: UInt32) { state.withLock { $0.reserve(through: id) } }
+
     /// Symbols as read from disk, before any series.
     func restoreSymbols(_ texts: [String]) { state.withLock { $0.restoreSymbols(texts) } }
 
@@ -88,11 +91,9 @@ package final class SeriesIndex: Sendable {
         state.withLock { $0.touch(ids, range) }
     }
 
-    /// Widens the bounds of every series of agents: for batches whose series are not at hand.
-    func touchAll(_ ranges: [(agent: AgentNumber, range: ClosedRange<Timestamp>)]) {
-        state.withLock { state in
-            for (agent, range) in ranges { state.touch(state.ids(of: agent), range) }
-        }
+    /// Widens the bounds of those series in a range of ids that an agent has samples of, as they are.
+    func touch(_ ids: ClosedRange<UInt32>, of agent: AgentNumber, _ range: ClosedRange<Int64>) {
+        state.withLock { $0.touch(ids, of: agent, range) }
     }
 
     /// Notes that an agent has samples of series that may be another's.
@@ -144,6 +145,17 @@ package final class SeriesIndex: Sendable {
         }.map { SeriesID($0) }
     }
 
+    /// Those that satisfy one of the selectors, each once, ascending.
+    package func select(anyOf selectors: [[LabelMatcher]], in range: ClosedRange<Timestamp>) -> [SeriesID] {
+        guard selectors.count > 1 else { return selectors.first.map { select($0, in: range) } ?? [] }
+        return selectors.reduce(into: Set<SeriesID>()) { $0.formUnion(select($1, in: range)) }.sorted()
+    }
+
+    /// The time over which the series may have samples; nil when none of them has any.
+    package func bounds(of ids: [SeriesID]) -> ClosedRange<Timestamp>? {
+        state.withLock { $0.bounds(of: ids) }
+    }
+
     /// Every label name of the series that satisfy the matchers, ascending.
     package func labelNames(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [String] {
         let ids = select(matchers, in: range)
@@ -177,9 +189,19 @@ package final class SeriesIndex: Sendable {
         state.withLock { $0.removeAll(endedBefore: time.milliseconds) }
     }
 
-    func lacksAny(of ids: [SeriesID]) -> Bool {
+    /// Takes out those of the series (nil: of all) that have no samples; only when no commit is under way, for their
+    /// table may have come before their first sample.
+    /// - Parameter ids: ascending.
+    /// - Returns: their ids.
+    package func removeUnused(of ids: [UInt32]? = nil) -> [SeriesID] { state.withLock { $0.removeUnused(of: ids) } }
+
+    /// Whether one of the ids means no series: it was forgotten, or it was refused and there is room for it now.
+    func lacksAny(of ids: [SeriesID], seriesMax: Int) -> Bool {
         state.withLock { state in
-            ids.contains { $0 != .none && SeriesIndexState.position(of: $0.rawValue, in: state.ids) == nil }
+            let hasRoom = state.ids.count < seriesMax
+            return ids.contains {
+                $0 == .none ? hasRoom : SeriesIndexState.position(of: $0.rawValue, in: state.ids) == nil
+            }
         }
     }
     func lacksAll(of ids: [SeriesID]) -> Bool {
@@ -227,5 +249,7 @@ struct UnsavedIndex {
     var symbolBase = 0
     /// Nothing that is on disk holds any more.
     var replacesAll = false
-    var isEmpty: Bool { rows.isEmpty && symbols.isEmpty }
+    /// The lowest id that was never given.
+    var nextID: UInt32 = 1
+    var isEmpty: Bool { rows.isEmpty && symbols.isEmpty && !replacesAll }
 }

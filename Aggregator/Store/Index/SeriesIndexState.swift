@@ -34,6 +34,17 @@ struct SeriesIndexState: Sendable {
         return nil
     }
 
+    /// The position of the first id that is not below `id`.
+    private static func insertion(of id: UInt32, in ids: [UInt32]) -> Int {
+        var low = 0
+        var high = ids.count
+        while low < high {
+            let middle = (low + high) / 2
+            if ids[middle] < id { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
     private func span(_ position: Int) -> Range<Int> {
         (position == 0 ? 0 : Int(labelEnds[position - 1]))..<Int(labelEnds[position])
     }
@@ -105,6 +116,7 @@ struct SeriesIndexState: Sendable {
 
     mutating func add(_ key: SeriesKey, _ type: MetricType, agent: AgentNumber) -> SeriesID {
         if let known = find(key) { return known }
+        guard nextID < .max else { return .none }
         let id = nextID
         append(id: id, key, type, agent: agent, first: .max, last: .min)
         dirty.insert(id)
@@ -131,8 +143,10 @@ struct SeriesIndexState: Sendable {
         packed.append(contentsOf: labels)
         labelEnds.append(UInt32(packed.count))
         link(id, labels)
-        nextID = id + 1
+        reserve(through: id)
     }
+
+    mutating func reserve(through id: UInt32) { nextID = max(nextID, id < .max ? id + 1 : .max) }
 
     private mutating func link(_ id: UInt32, _ labels: [PackedLabel]) {
         var slot = labels.hashValue
@@ -156,10 +170,25 @@ struct SeriesIndexState: Sendable {
         let last = Self.hourStart(range.upperBound.milliseconds).addingReportingOverflow(Self.hourMilliseconds - 1)
         for id in touched {
             guard let position = Self.position(of: id.rawValue, in: ids) else { continue }
-            guard first < firsts[position] || last.partialValue > lasts[position] else { continue }
-            firsts[position] = min(firsts[position], first)
-            lasts[position] = max(lasts[position], last.overflow ? .max : last.partialValue)
-            dirty.insert(id.rawValue)
+            widen(position, first, last.overflow ? .max : last.partialValue)
+        }
+    }
+
+    private mutating func widen(_ position: Int, _ first: Int64, _ last: Int64) {
+        guard first < firsts[position] || last > lasts[position] else { return }
+        firsts[position] = min(firsts[position], first)
+        lasts[position] = max(lasts[position], last)
+        dirty.insert(ids[position])
+    }
+
+    /// Widens the bounds of those series in a range of ids that an agent has samples of.
+    mutating func touch(_ touched: ClosedRange<UInt32>, of agent: AgentNumber, _ range: ClosedRange<Int64>) {
+        var position = Self.insertion(of: touched.lowerBound, in: ids)
+        while position < ids.count, ids[position] <= touched.upperBound {
+            if agents[position] == agent || sharers[ids[position]]?.contains(agent) ?? false {
+                widen(position, range.lowerBound, range.upperBound)
+            }
+            position += 1
         }
     }
 
@@ -182,11 +211,17 @@ struct SeriesIndexState: Sendable {
         }
     }
 
-    func agent(of id: SeriesID) -> AgentNumber? { Self.position(of: id.rawValue, in: ids).map { agents[$0] } }
-
-    func ids(of agent: AgentNumber) -> [SeriesID] {
-        agents.indices.filter { agents[$0] == agent }.map { SeriesID(ids[$0]) }
+    func bounds(of chosen: [SeriesID]) -> ClosedRange<Timestamp>? {
+        var (first, last) = (Int64.max, Int64.min)
+        for id in chosen {
+            guard let position = Self.position(of: id.rawValue, in: ids) else { continue }
+            first = min(first, firsts[position])
+            last = max(last, lasts[position])
+        }
+        return first <= last ? Timestamp(milliseconds: first)...Timestamp(milliseconds: last) : nil
     }
+
+    func agent(of id: SeriesID) -> AgentNumber? { Self.position(of: id.rawValue, in: ids).map { agents[$0] } }
 
     static func hourStart(_ milliseconds: Int64) -> Int64 {
         let rest = milliseconds % hourMilliseconds
@@ -198,13 +233,26 @@ struct SeriesIndexState: Sendable {
 
     mutating func removeAll(endedBefore time: Int64) -> [SeriesID] {
         // A series without a sample yet (its table came before its first block) is new, not ended.
-        let hasEnded = ids.indices.map { firsts[$0] <= lasts[$0] && lasts[$0] < time }
-        let removed = ids.indices.filter { hasEnded[$0] }.map { SeriesID(ids[$0]) }
+        remove(ids.indices.map { firsts[$0] <= lasts[$0] && lasts[$0] < time })
+    }
+
+    /// - Parameter candidates: ascending; nil: all.
+    mutating func removeUnused(of candidates: [UInt32]?) -> [SeriesID] {
+        remove(
+            ids.indices.map { position in
+                firsts[position] > lasts[position]
+                    && (candidates.map { Self.position(of: ids[position], in: $0) != nil } ?? true)
+            })
+    }
+
+    /// - Parameter leaves: by position.
+    private mutating func remove(_ leaves: [Bool]) -> [SeriesID] {
+        let removed = ids.indices.filter { leaves[$0] }.map { SeriesID(ids[$0]) }
         guard !removed.isEmpty else { return [] }
         var fresh = SeriesIndexState()
         // Symbols keep their numbers, since rows on disk name them.
         fresh.symbols = symbols
-        for position in ids.indices where !hasEnded[position] {
+        for position in ids.indices where !leaves[position] {
             fresh.ids.append(ids[position])
             fresh.agents.append(agents[position])
             fresh.types.append(types[position])
@@ -280,6 +328,7 @@ struct SeriesIndexState: Sendable {
     mutating func takeUnsaved() -> UnsavedIndex {
         var unsaved = UnsavedIndex()
         unsaved.symbolBase = savedSymbols
+        unsaved.nextID = nextID
         unsaved.replacesAll = replacesAll
         replacesAll = false
         unsaved.symbols = symbols.texts[savedSymbols...].enumerated().map {

@@ -8,6 +8,8 @@ package struct Gap: Hashable, Sendable {
         case declared(LossReason)
         /// Quarantined batches beyond the bound were dropped.
         case quarantineFull
+        /// Quarantined batches whose true time never became known were dropped at the retention's end.
+        case quarantineExpired
         /// Level-0 blocks that did not decode any more.
         case damaged
         /// Not missing: samples between `from` and `through` had their time corrected by `shiftMilliseconds`.
@@ -17,6 +19,7 @@ package struct Gap: Hashable, Sendable {
             switch self {
             case .declared(let reason): reason.name
             case .quarantineFull: "quarantine-full"
+            case .quarantineExpired: "quarantine-expired"
             case .damaged: "store-damaged"
             case .clockCorrected: "clock-corrected"
             }
@@ -70,6 +73,7 @@ enum GapCodec {
         case .quarantineFull: writer.write([2, 0])
         case .damaged: writer.write([3, 0])
         case .clockCorrected: writer.write([4, 0])
+        case .quarantineExpired: writer.write([5, 0])
         }
         writer.write(zigzag: gap.at.milliseconds)
         if let from = gap.from, let through = gap.through {
@@ -88,7 +92,7 @@ enum GapCodec {
             var reader = ByteReader(buffer)
             let version = try reader.readByte("version")
             guard version == 1 else { throw WireError.unsupportedVersion(version) }
-            guard let agent = AgentID(rawValue: try reader.readText("agent", max: NameGrammar.lengthMax)) else {
+            guard let agent = AgentID(stored: try reader.readText("agent", max: NameGrammar.lengthMax)) else {
                 throw WireError.invalid("agent")
             }
             let words = try reader.readID128("epoch")
@@ -121,6 +125,7 @@ enum GapCodec {
         case 2: return .quarantineFull
         case 3: return .damaged
         case 4: return .clockCorrected
+        case 5: return .quarantineExpired
         default: throw .invalid("reason")
         }
     }

@@ -41,6 +41,8 @@ struct IngestFile {
         case gap = 5
         /// Key: time, counter; value: ``ParkedCodec``.
         case parked = 6
+        /// Values of the kinds above that did not decode, kept for inspection. Key: the kind (u8), its key.
+        case damaged = 7
     }
 
     enum BlockState: Int64 { case normal = 0, quarantined = 1, damaged = 2 }
@@ -65,6 +67,20 @@ struct BlockRow: Sendable {
     var receivedAt: Int64
     var bodyBytes: Int
     var shift: Int64
+
+    /// The corrected time of its samples; nil when samples cannot have it: then the row is damaged, or was shifted by
+    /// a clock that is.
+    var range: ClosedRange<Int64>? { Self.range(first, last, shift: shift) }
+
+    static func range(_ first: Int64, _ last: Int64, shift: Int64) -> ClosedRange<Int64>? {
+        let (start, startsBeyond) = first.addingReportingOverflow(shift)
+        let (end, endsBeyond) = last.addingReportingOverflow(shift)
+        let possible = -StoreLimits.timeMillisecondsMax...StoreLimits.timeMillisecondsMax
+        guard !startsBeyond, !endsBeyond, start <= end, possible.contains(start), possible.contains(end) else {
+            return nil
+        }
+        return start...end
+    }
 }
 
 // MARK: Statements
@@ -176,6 +192,14 @@ extension IngestFile {
         var found: [BlockRow] = []
         while try statement.step() { if let row = row(statement) { found.append(row) } }
         return found
+    }
+
+    static func row(of id: Int64, in database: Database) throws -> BlockRow? {
+        let statement = try database.statement("SELECT \(rowColumns) FROM block WHERE id = ?1")
+        try statement.bind(1, id)
+        guard try statement.step() else { return nil }
+        defer { statement.reset() }
+        return row(statement)
     }
 
     static func body(of id: Int64, in database: Database) throws -> [UInt8]? {

@@ -44,6 +44,7 @@ final class TableStore: Sendable {
     var known: [(key: Key, seriesCount: UInt32)] { state.withLock { $0.counts.map { ($0.key, $0.value) } } }
     /// Every table's series, with the agent that they come from.
     var allIDs: [(agent: AgentNumber, ids: [SeriesID])] { state.withLock { $0.ids.map { ($0.key.agent, $0.value) } } }
+    var highestID: UInt32 { state.withLock { $0.ids.values.reduce(0) { max($0, $1.max()?.rawValue ?? 0) } } }
     func contains(_ key: Key) -> Bool { state.withLock { $0.counts[key] != nil } }
 
     func insert(_ table: IngestCommit.Table, _ key: Key, ids: [SeriesID], at: Timestamp, in database: Database) throws {

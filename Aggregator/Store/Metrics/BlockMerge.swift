@@ -18,6 +18,10 @@ final class BlockMerge {
     private let blocksExpected: Int
     private var reserved = 0
     private(set) var sampleCount = 0
+    /// Samples of series that have no id.
+    var refusedCount: Int {
+        grids.reduce(0) { $0 + $1.count * $1.ids.count { $0 == SeriesID.none.rawValue } }
+    }
 
     /// - Parameters:
     ///   - samples: expected in all.

@@ -240,21 +240,6 @@ final class DayFile: Sendable {
         }
     }
 
-    /// Takes out groups that do not decode any more.
-    func remove(_ ids: [Int64]) throws {
-        // The highest ids may be given out again.
-        defer { renumber() }
-        try writer.use { database in
-            try database.transaction {
-                let delete = try database.statement("DELETE FROM chunk WHERE id = ?1")
-                for id in ids {
-                    try delete.bind(1, id)
-                    try delete.run()
-                }
-            }
-        }
-    }
-
     /// Gives free pages back and empties the WAL.
     func shrink() throws {
         try writer.use { database in
