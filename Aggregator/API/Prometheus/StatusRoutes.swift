@@ -41,8 +41,8 @@ func statusRoutes(_ dependencies: APIDependencies, version: String) -> [Route] {
                 let now = request.now
                 let (cardinality, times) = try await pool.run {
                     let source = try sources.metrics(of: tenant)
-                    let entries = source.series([], in: .distantPast ... .distantFuture)
-                    let times = (entries.map(\.first).min() ?? now, entries.map(\.last).max() ?? now)
+                    let bounds = source.bounds([[]], in: .distantPast ... .distantFuture) ?? now...now
+                    let times = (bounds.lowerBound, bounds.upperBound)
                     return (source.cardinality(top: limit > 0 ? min(limit, 1000) : 10), times)
                 }
                 return .data(tsdbStatus(cardinality, times))

@@ -33,12 +33,10 @@ struct SampleExport {
         self.format = format
         gaps = try sources.gaps(of: tenant, in: range)
         // Only the time in which there is anything: a range of years costs nothing.
-        let entries = union(source, matchers, range)
-        guard let first = entries.map(\.first).min(), let last = entries.map(\.last).max() else { return }
-        let start = max(range.lowerBound, first)
-        guard start <= min(range.upperBound, last) else { return }
-        window = Self.window(from: start, to: min(range.upperBound, last))
-        end = min(range.upperBound, last)
+        guard let bounds = source.bounds(matchers, in: range), bounds.overlaps(range) else { return }
+        let shown = bounds.clamped(to: range)
+        window = Self.window(from: shown.lowerBound, to: shown.upperBound)
+        end = shown.upperBound
     }
     private var end = Timestamp.distantPast
 

@@ -20,8 +20,11 @@ func seriesRoutes(_ dependencies: APIDependencies) -> [Route] {
                     let selectors = try parameters.selectors(required: true)
                     let range = try parameters.listedRange(now: request.now)
                     let limit = try parameters.resultLimit()
-                    let found = try await pool.run { union(try sources.metrics(of: tenant), selectors, range) }
-                    return .series(found, limit: limit > 0 ? min(limit, seriesListedMax) : seriesListedMax)
+                    let shown = limit > 0 ? min(limit, seriesListedMax) : seriesListedMax
+                    let found = try await pool.run {
+                        try sources.metrics(of: tenant).series(selectors, in: range, limit: shown)
+                    }
+                    return .series(found.entries, isCut: found.count > shown)
                 }
             },
             Route(method, "/api/v1/labels", .metrics, "label names; match[]=, start, end, limit") { request in
@@ -64,16 +67,6 @@ func seriesRoutes(_ dependencies: APIDependencies) -> [Route] {
     ]
 }
 
-/// Each series once, by id.
-func union(
-    _ source: any SampleSource, _ selectors: [[LabelMatcher]], _ range: ClosedRange<Timestamp>
-) -> [SeriesIndex.Entry] {
-    guard selectors.count > 1 else { return selectors.first.map { source.series($0, in: range) } ?? [] }
-    var entries: [SeriesID: SeriesIndex.Entry] = [:]
-    for selector in selectors { for entry in source.series(selector, in: range) { entries[entry.id] = entry } }
-    return entries.values.sorted { $0.id < $1.id }
-}
-
 extension Query {
     /// `match[]`, parsed. Without any: one that matches every series.
     func selectors(required: Bool) throws -> [[LabelMatcher]] {
@@ -111,15 +104,15 @@ extension Response {
         return .json(.object(members))
     }
 
-    fileprivate static func series(_ entries: [SeriesIndex.Entry], limit: Int) -> Response {
+    fileprivate static func series(_ entries: [SeriesIndex.Entry], isCut: Bool) -> Response {
         var writer = JSONWriter()
         writer.raw("{\"status\":\"success\",\"data\":[")
-        for (index, entry) in entries.prefix(limit).enumerated() {
+        for (index, entry) in entries.enumerated() {
             if index > 0 { writer.byte(",") }
             writer.write(labels: entry.descriptor.key)
         }
         writer.raw("]")
-        if entries.count > limit { writer.raw(",\"warnings\":[\"results truncated due to limit\"]") }
+        if isCut { writer.raw(",\"warnings\":[\"results truncated due to limit\"]") }
         writer.raw("}")
         return .prometheus(writer.bytes)
     }

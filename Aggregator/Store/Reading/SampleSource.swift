@@ -4,6 +4,15 @@ package import Telemetry
 package protocol SampleSource: Sendable {
     /// The series that satisfy every matcher and may have samples in `range`, ascending by id.
     func series(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [SeriesIndex.Entry]
+    /// Each series that satisfies one of the selectors once, ascending by id.
+    /// - Parameter limit: the first ones only; nil: all.
+    /// - Returns: also how many there are in all.
+    func series(
+        _ selectors: [[LabelMatcher]], in range: ClosedRange<Timestamp>, limit: Int?
+    ) -> (entries: [SeriesIndex.Entry], count: Int)
+    /// From the first to the last time at which a series that satisfies one of the selectors may have samples; nil when
+    /// there is none.
+    func bounds(_ selectors: [[LabelMatcher]], in range: ClosedRange<Timestamp>) -> ClosedRange<Timestamp>?
     func labelNames(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [String]
     func labelValues(_ name: String, _ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [String]
 
@@ -50,6 +59,15 @@ package protocol SeriesCursor {
 extension TenantStore: SampleSource {
     package func series(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [SeriesIndex.Entry] {
         index.select(matchers, in: range).compactMap { index.entry($0) }
+    }
+    package func series(
+        _ selectors: [[LabelMatcher]], in range: ClosedRange<Timestamp>, limit: Int?
+    ) -> (entries: [SeriesIndex.Entry], count: Int) {
+        let ids = index.select(anyOf: selectors, in: range)
+        return (ids.prefix(limit ?? .max).compactMap { index.entry($0) }, ids.count)
+    }
+    package func bounds(_ selectors: [[LabelMatcher]], in range: ClosedRange<Timestamp>) -> ClosedRange<Timestamp>? {
+        index.bounds(of: index.select(anyOf: selectors, in: range))
     }
     package func labelNames(_ matchers: [LabelMatcher] = [], in range: ClosedRange<Timestamp>) -> [String] {
         index.labelNames(matchers, in: range)

@@ -118,6 +118,15 @@ private struct FakeSeries: SampleSource {
     func series(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [SeriesIndex.Entry] {
         index.select(matchers, in: range).compactMap { index.entry($0) }
     }
+    func series(
+        _ selectors: [[LabelMatcher]], in range: ClosedRange<Timestamp>, limit: Int?
+    ) -> (entries: [SeriesIndex.Entry], count: Int) {
+        let ids = index.select(anyOf: selectors, in: range)
+        return (ids.prefix(limit ?? .max).compactMap { index.entry($0) }, ids.count)
+    }
+    func bounds(_ selectors: [[LabelMatcher]], in range: ClosedRange<Timestamp>) -> ClosedRange<Timestamp>? {
+        index.bounds(of: index.select(anyOf: selectors, in: range))
+    }
     func metricTypes() -> [(name: String, type: MetricType)] { index.metricTypes() }
     func cardinality(top count: Int) -> Cardinality { index.cardinality(top: count) }
     func labelNames(_ matchers: [LabelMatcher], in range: ClosedRange<Timestamp>) -> [String] {
