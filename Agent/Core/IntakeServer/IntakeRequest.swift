@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import RuntimeSupport
 
 /// A complete request.
 struct IntakeRequest {
@@ -41,17 +42,7 @@ struct IntakeRequest {
     /// Whether `Host` names this machine's loopback: a rebound DNS name does not.
     static func namesLoopback(_ headers: HTTPHeaders) -> Bool {
         guard let host = headers.first(name: "Host") else { return true }
-        if host.hasPrefix("[") { return host.hasPrefix("[::1]") }
-        let name = host.split(separator: ":", maxSplits: 1).first.map { $0.lowercased() } ?? ""
-        return name == "localhost" || LoopbackAddress.isLoopback(name)
-    }
-}
-
-enum LoopbackAddress {
-    /// `127.0.0.0/8`, `::1` or `localhost`, as text.
-    static func isLoopback(_ host: String) -> Bool {
-        if host == "localhost" || host == "::1" { return true }
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+        if host.hasPrefix("[") { return host == "[::1]" || host.hasPrefix("[::1]:") }
+        return LoopbackHost.isLoopback(host.split(separator: ":", maxSplits: 1).first ?? "")
     }
 }

@@ -1,3 +1,5 @@
+import RuntimeSupport
+
 /// One HTTP/1.1 request and its answer over a ``PinnedConnection``: what enrolment and the command need, no more.
 public enum HTTPExchange {
     public struct Answer: Sendable, Equatable {
@@ -28,7 +30,7 @@ public enum HTTPExchange {
         public var isTLS: Bool
         public var host: String
         public var port: UInt16
-        public var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+        public var isLoopback: Bool { LoopbackHost.isLoopback(host) }
 
         public init(_ url: String) throws(Failure) {
             var rest = Substring(url)
@@ -53,62 +55,45 @@ public enum HTTPExchange {
         var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
     }
 
+    /// What the head and the bodies of longer answers may take, whatever the caller's bound.
+    static let headBytesMax = 64 * 1024
+    /// From the first byte sent to the last one received; the connection's own bound is for each read and write.
+    public static let secondsMax = 300
+
     /// - Parameters:
     ///   - path: with its query, percent-encoded.
-    ///   - answerBytesMax: a larger answer is an error.
+    ///   - answerBytesMax: of head and body; a larger answer is an error.
+    ///   - secondsMax: however steadily the server dribbles, the answer is complete by then or an error.
+    /// - Throws: ``Failure``; an answer that is not whole is never given out.
     public static func send(
         _ method: String, _ path: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
-        to address: Address, over connection: PinnedConnection, answerBytesMax: Int = 64 << 20
+        to address: Address, over connection: PinnedConnection, answerBytesMax: Int = 64 << 20,
+        secondsMax: Int = HTTPExchange.secondsMax
     ) throws(Failure) -> Answer {
         var head = "\(method) \(path) HTTP/1.1\r\nHost: \(address.authority)\r\nConnection: close\r\n"
         if !body.isEmpty || method == "POST" { head += "Content-Length: \(body.count)\r\n" }
         for header in headers { head += "\(header.name): \(header.value)\r\n" }
-        do {
-            try connection.send(Array((head + "\r\n").utf8) + body)
-            return try parse(try connection.readToEnd(max: answerBytesMax))
-        } catch let failure as PinnedConnection.Failure {
-            throw .connection(failure)
-        } catch let failure as Failure {
-            throw failure
+        let deadline = PinnedConnection.deadline(secondsFromNow: secondsMax)
+        let hasBody = method != "HEAD"
+        var framing = HTTPFraming(hasBody: hasBody)
+        let bytes: [UInt8]
+        do throws(PinnedConnection.Failure) {
+            try connection.send(Array((head + "\r\n").utf8) + body, until: deadline)
+            bytes = try connection.read(max: answerBytesMax, until: deadline) { framing.isComplete($0) }
         } catch {
-            throw .malformed(String(describing: error))
+            throw .connection(error)
         }
+        return try parse(bytes, hasBody: hasBody)
     }
 
-    /// An answer that ends with the connection, sized or chunked.
-    public static func parse(_ bytes: [UInt8]) throws(Failure) -> Answer {
-        guard let end = find([13, 10, 13, 10], in: bytes[...]) else { throw .malformed("no header") }
-        let head = String(decoding: bytes[..<end], as: UTF8.self).lowercased()
-        let lines = head.split(separator: "\r\n")
-        guard let status = lines.first?.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) else {
-            throw .malformed("no status")
+    /// A whole answer: sized, chunked, or ended by the connection.
+    /// - Throws: ``Failure/malformed(_:)``, also for one that is cut off.
+    public static func parse(_ bytes: [UInt8], hasBody: Bool = true) throws(Failure) -> Answer {
+        var framing = HTTPFraming(hasBody: hasBody)
+        _ = framing.isComplete(bytes)
+        switch framing.result(bytes) {
+        case .success(let answer): return answer
+        case .failure(let failure): throw failure
         }
-        let body = bytes[(end + 4)...]
-        let isChunked = lines.contains { $0.hasPrefix("transfer-encoding:") && $0.contains("chunked") }
-        return Answer(status: status, body: isChunked ? try unchunked(body) : Array(body))
-    }
-
-    private static func unchunked(_ bytes: ArraySlice<UInt8>) throws(Failure) -> [UInt8] {
-        var rest = bytes
-        var body: [UInt8] = []
-        while let end = find([13, 10], in: rest) {
-            guard let size = Int(String(decoding: rest[rest.startIndex..<end], as: UTF8.self), radix: 16), size >= 0
-            else { break }
-            if size == 0 { return body }
-            let start = end + 2
-            guard size <= rest.endIndex - start else { break }
-            body += rest[start..<start + size]
-            rest = rest[(start + size)...].dropFirst(2)
-        }
-        throw .malformed("cut off")
-    }
-
-    private static func find(_ needle: [UInt8], in bytes: ArraySlice<UInt8>) -> Int? {
-        var index = bytes.startIndex
-        while index + needle.count <= bytes.endIndex {
-            if bytes[index] == needle[0], bytes[index..<index + needle.count].elementsEqual(needle) { return index }
-            index += 1
-        }
-        return nil
     }
 }

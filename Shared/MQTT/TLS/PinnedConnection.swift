@@ -120,35 +120,74 @@ public final class PinnedConnection {
         }
     }
 
-    public func send(_ bytes: [UInt8]) throws(Failure) {
+    /// Monotonic seconds: for ``send(_:until:)`` and ``read(max:until:isComplete:)``.
+    public static func deadline(secondsFromNow seconds: Int) -> Int { now() + seconds }
+
+    private static func now() -> Int {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return time.tv_sec
+    }
+
+    /// - Throws: ``Failure/io(_:)`` when the peer does not take it, or not all by the deadline.
+    public func send(_ bytes: [UInt8], until deadline: Int = .max) throws(Failure) {
         var offset = 0
         while offset < bytes.count {
+            guard Self.now() < deadline else { throw .io("the other side takes too long to read") }
             let sent = bytes.withUnsafeBytes { buffer -> Int in
-                let rest = UnsafeRawBufferPointer(rebasing: buffer[offset...])
+                let rest = UnsafeRawBufferPointer(
+                    rebasing: buffer[offset..<min(buffer.count, offset + Self.pieceBytes)])
                 return session != nil
                     ? Int(SSL_write(session, rest.baseAddress, Int32(rest.count)))
                     : Glibc.send(socket, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
             }
+            if sent < 0, session == nil, errno == EINTR { continue }
             guard sent > 0 else { throw .io("writing failed") }
             offset += sent
         }
     }
 
-    /// Reads until the server closes.
-    public func readToEnd(max: Int) throws(Failure) -> [UInt8] {
+    private static let pieceBytes = 16 * 1024
+
+    /// Reads until there is all of the answer, or the server closes.
+    /// - Parameter isComplete: is given all that has come so far.
+    /// - Throws: ``Failure/io(_:)`` for a server that is silent for the connection's timeout, not done by the deadline,
+    ///   or gone without TLS's farewell, so that nothing that was cut off is taken for the whole.
+    public func read(
+        max: Int, until deadline: Int, isComplete: (_ bytes: [UInt8]) -> Bool
+    ) throws(Failure) -> [UInt8] {
         var received: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 16 * 1024)
-        while true {
+        var chunk = [UInt8](repeating: 0, count: Self.pieceBytes)
+        while !isComplete(received) {
+            guard Self.now() < deadline else { throw .io("the answer takes too long") }
             let count = chunk.withUnsafeMutableBytes { buffer -> Int in
                 session != nil
                     ? Int(SSL_read(session, buffer.baseAddress, Int32(buffer.count)))
                     : recv(socket, buffer.baseAddress, buffer.count, 0)
             }
-            if count <= 0 { break }
+            if count <= 0 {
+                if try isEnd(count) { break }
+                continue
+            }
             received.append(contentsOf: chunk[..<count])
             guard received.count <= max else { throw .tooLarge(max) }
         }
         return received
+    }
+
+    /// - Returns: whether the server has said all; false: try again.
+    private func isEnd(_ count: Int) throws(Failure) -> Bool {
+        let code = errno
+        if let session {
+            switch SSL_get_error(session, Int32(count)) {
+            case SSL_ERROR_ZERO_RETURN: return true
+            case SSL_ERROR_WANT_READ: throw .io("no answer in time")
+            default: throw .io("it ended before the answer did")
+            }
+        }
+        if count == 0 { return true }
+        if code == EINTR { return false }
+        throw .io(code == EAGAIN ? "no answer in time" : String(cString: strerror(code)))
     }
 
     private static func lastError() -> String {

@@ -18,7 +18,9 @@ package struct SettingsError: Error, Equatable, Sendable, CustomStringConvertibl
 
     package var description: String {
         let place = line > 0 ? "\(source):\(line)" : source
-        let shown = value.isEmpty ? "" : " \"\(value.prefix(80))\""
+        // An address may hold a secret: after the question mark, or before the host.
+        let isAddress = value.contains("://") && value.contains { $0 == "?" || $0 == "@" }
+        let shown = value.isEmpty ? "" : isAddress ? " the address" : " \"\(value.prefix(80))\""
         return "\(place): \(key.isEmpty ? "" : key.prefix(80) + ":")\(shown) \(problem)"
     }
 }
