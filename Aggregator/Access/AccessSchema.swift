@@ -39,5 +39,13 @@ enum AccessSchema {
                 outcome TEXT, text TEXT NOT NULL DEFAULT '', answered_at INTEGER) STRICT, WITHOUT ROWID;
             CREATE INDEX commands_by_tenant ON commands(tenant, sent_at);
             """),
+        Migration(
+            """
+            ALTER TABLE enrolments ADD COLUMN pseudonym_version INTEGER;
+            ALTER TABLE enrolments ADD COLUMN pseudonym_sealed BLOB;
+            CREATE TABLE pseudonym_keys(
+                tenant TEXT PRIMARY KEY REFERENCES tenants(name), version INTEGER NOT NULL, fingerprint BLOB NOT NULL,
+                noted_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+            """),
     ]
 }

@@ -31,11 +31,13 @@ extension AccessStore {
                 throw AccessError(
                     .limit, "a tenant has at most \(AccessLimits.enrolmentsPerTenantMax) enrolment tokens")
             }
+            if let key = offer.pseudonymKey { try Self.note(key, of: offer.tenant, database, now: now) }
             let insert = try database.statement(
                 """
                 INSERT INTO enrolments(
-                    id, secret_hash, tenant, agent, region, site, job, created_at, expires_at, uses_max, groups)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                    id, secret_hash, tenant, agent, region, site, job, created_at, expires_at, uses_max, groups,
+                    pseudonym_version, pseudonym_sealed)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
                 """)
             try insert.bind(1, id.bytes)
             try insert.bind(2, Hash.blake2b256(secret).bytes)
@@ -48,6 +50,13 @@ extension AccessStore {
             try insert.bind(9, offer.expiresAt.milliseconds)
             try insert.bind(10, offer.usesMax)
             try insert.bind(11, offer.groups.map(\.rawValue).joined(separator: ","))
+            if let key = offer.pseudonymKey {
+                try insert.bind(12, Int64(key.version))
+                try insert.bind(13, key.sealed)
+            } else {
+                try insert.bindNull(12)
+                try insert.bindNull(13)
+            }
             try insert.run()
         }
         return (id, secret)
@@ -78,7 +87,7 @@ extension AccessStore {
 
     static let enrolmentColumns = """
         SELECT id, secret_hash, tenant, agent, region, site, job, created_at, expires_at, uses_max, uses, revoked_at,
-            groups
+            groups, pseudonym_version, pseudonym_sealed
         FROM enrolments
         """
 
@@ -99,7 +108,8 @@ extension AccessStore {
             usesMax: row.integer(9))
         return EnrolmentRecord(
             id: id, offer: offer, createdAt: Timestamp(milliseconds: row.integer(7)), uses: row.integer(10),
-            revokedAt: row.time(11), secretHash: row.blob(1))
+            revokedAt: row.time(11), secretHash: row.blob(1),
+            pseudonymKey: row.isNull(13) ? nil : (UInt32(clamping: row.integer(13)), row.blob(14)))
     }
 
     private static func removeStaleEnrolments(_ database: Database, now: Timestamp) throws {

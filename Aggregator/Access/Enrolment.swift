@@ -12,11 +12,14 @@ package struct EnrolmentOffer: Hashable, Sendable {
     package var groups: [GroupName]
     package var expiresAt: Timestamp
     package var usesMax: Int64
+    /// What its agents make pseudonyms with; nil: each a key of its own.
+    package var pseudonymKey: PseudonymOffer?
 
     package init(
         tenant: TenantID, agent: AgentID? = nil, region: String = "", site: String = "", job: String = "",
-        groups: [GroupName] = [], expiresAt: Timestamp, usesMax: Int64 = 1
+        groups: [GroupName] = [], expiresAt: Timestamp, usesMax: Int64 = 1, pseudonymKey: PseudonymOffer? = nil
     ) {
+        self.pseudonymKey = pseudonymKey
         self.tenant = tenant
         self.agent = agent
         self.region = region
@@ -29,11 +32,13 @@ package struct EnrolmentOffer: Hashable, Sendable {
 }
 
 /// An enrolment token as the store keeps it, without its secret.
-package struct EnrolmentRecord: Hashable, Sendable {
+package struct EnrolmentRecord: Sendable {
     package var id: ID128
     package var offer: EnrolmentOffer
     package var createdAt: Timestamp
     package var uses: Int64
     package var revokedAt: Timestamp?
     var secretHash: [UInt8]
+    /// The version and the sealed bytes of the offer's pseudonym key.
+    var pseudonymKey: (version: UInt32, sealed: [UInt8])?
 }

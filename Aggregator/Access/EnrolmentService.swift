@@ -57,6 +57,12 @@ package final class EnrolmentService: Sendable {
         self.joined = joined
     }
 
+    /// What a tool has to know before it asks for a token: whose it will be, what the agent will pin, and which
+    /// pseudonym key the tenant's agents have.
+    package func prospect(of tenant: TenantID) throws -> (root: ID256, pseudonyms: PseudonymNote?) {
+        (keys.rootHash, try store.pseudonymNote(of: tenant))
+    }
+
     /// Makes a token for people to paste. The text is the only copy of its secret.
     package func createToken(_ offer: EnrolmentOffer) throws -> (id: ID128, text: String) {
         let (id, secret) = try store.createEnrolment(offer, now: time.now)
@@ -91,10 +97,10 @@ package final class EnrolmentService: Sendable {
                         .refused, "this key has enrolled and reported already; it needs no second enrolment")
                 }
                 try AccessStore.setPassword(hash, of: known.certificate.agent, tenant, database)
-                return (issued: known, replaced: [ID128](), groups: enrolment.offer.groups)
+                return (issued: known, replaced: [ID128](), enrolment: enrolment)
             }
             let first = try self.issueFirst(request, enrolment, passwordHash: hash, database, now: now)
-            return (issued: first.issued, replaced: first.replaced, groups: enrolment.offer.groups)
+            return (issued: first.issued, replaced: first.replaced, enrolment: enrolment)
         }
         if !outcome.replaced.isEmpty {
             try keys.revoke(outcome.replaced)
@@ -103,12 +109,14 @@ package final class EnrolmentService: Sendable {
         directory.set(outcome.issued)
         try credentialsChanged()
         let certificate = outcome.issued.certificate
-        if !outcome.groups.isEmpty { try joined(outcome.groups, certificate.agent, certificate.tenant) }
+        let groups = outcome.enrolment.offer.groups
+        if !groups.isEmpty { try joined(groups, certificate.agent, certificate.tenant) }
         return EnrolmentResponse(
             tenant: certificate.tenant, agent: certificate.agent, certificate: outcome.issued.record,
             roleList: keys.signedRoleList, keyBundle: keys.signedBundle, brokerHost: brokerHost,
             brokerPort: broker.port, isBrokerTLS: broker.isTLS, certificateAuthority: broker.certificateAuthority,
-            password: password
+            password: password, pseudonymKeyVersion: outcome.enrolment.pseudonymKey?.version ?? 0,
+            sealedPseudonymKey: outcome.enrolment.pseudonymKey?.sealed ?? []
         ).encoded()
     }
 

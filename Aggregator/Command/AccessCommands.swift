@@ -140,7 +140,6 @@ struct Enrol: ParsableCommand {
         for name in group { _ = try GroupName(validating: name) }
         if !group.isEmpty { fields["groups"] = group.joined(separator: ", ") }
         if let agent { fields["agent"] = try AgentID(validating: agent).rawValue }
-        let made = try about.session().json("POST", "/api/v1/admin/enrolments", json: fields)
-        print(made["token"] as? String ?? "")
+        print(try PseudonymKeys(session: about.session()).token(fields))
     }
 }

@@ -79,6 +79,10 @@ struct Demo: ParsableCommand {
     private func startAggregator(_ tree: DemoTree, _ folder: String, _ stop: StopSignal) throws -> DemoAccess {
         // A kept folder has an agent that knows the broker's port.
         let brokerPort = try DemoAccess(readingFrom: folder)?.brokerPort ?? LoopbackPort.free()
+        if httpPort != 0, let reason = LoopbackPort.problem(httpPort) {
+            throw ValidationError(
+                "port \(httpPort) cannot be used (\(reason)): give another, or --http-port 0 for a free one")
+        }
         let port = httpPort == 0 ? try LoopbackPort.free() : httpPort
         let data = "\(folder)/aggregator"
         var arguments = [
@@ -121,7 +125,7 @@ struct Demo: ParsableCommand {
         let options = ["--data-directory", "\(folder)/agent", "--intake-port", "\(intake)"]
         if !FileManager.default.fileExists(atPath: "\(folder)/agent/identity.sealed") {
             try tree.runToEnd(
-                "stagebox-agent", ["enrol", access.url, try enrolmentToken(access)] + options,
+                "stagebox-agent", ["enrol", access.url, try enrolmentToken(access, folder)] + options,
                 log: "\(folder)/agent.log")
         }
         // Half the usual interval, so that a visitor sees something soon.
@@ -132,15 +136,11 @@ struct Demo: ParsableCommand {
         return intake
     }
 
-    private func enrolmentToken(_ access: DemoAccess) throws -> String {
+    private func enrolmentToken(_ access: DemoAccess, _ folder: String) throws -> String {
         let admin = Session(url: access.url, token: access.tokens.admin)
-        let made = try admin.json(
-            "POST", "/api/v1/admin/enrolments",
-            json: [
-                "agent": Self.agent, "region": "local", "site": "demo", "job": "stagebox", "expires_in_seconds": 600,
-            ])
-        guard let token = made["token"] as? String else { throw ValidationError("no enrolment token came back") }
-        return token
+        return try PseudonymKeys(session: admin, directory: "\(folder)/pseudonyms").token([
+            "agent": Self.agent, "region": "local", "site": "demo", "job": "stagebox", "expires_in_seconds": 600,
+        ])
     }
 }
 
@@ -170,21 +170,38 @@ extension DemoAccess {
 /// A port that nothing listens on right now.
 enum LoopbackPort {
     static func free() throws -> Int {
+        guard case .success(let port) = bound(to: 0) else { throw ValidationError("no free port on 127.0.0.1") }
+        return Int(port)
+    }
+
+    /// Why a server could not listen on this port now; nil if it could.
+    static func problem(_ port: Int) -> String? {
+        guard let port = UInt16(exactly: port) else { return "a port is at most 65535" }
+        guard case .failure(let failure) = bound(to: port) else { return nil }
+        return failure.code == EADDRINUSE ? "something listens there already" : String(cString: strerror(failure.code))
+    }
+
+    private struct Failure: Error { let code: Int32 }
+
+    /// As servers bind: connections of an earlier run that still linger are no obstacle.
+    private static func bound(to port: UInt16) -> Result<UInt16, Failure> {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { return .failure(Failure(code: errno)) }
         defer { close(descriptor) }
+        var isOn: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &isOn, socklen_t(MemoryLayout<Int32>.size))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let port: UInt16? = withUnsafeMutablePointer(to: &address) { pointer in
+        return withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
                 guard bind(descriptor, generic, length) == 0, getsockname(descriptor, generic, &length) == 0 else {
-                    return nil
+                    return .failure(Failure(code: errno))
                 }
-                return UInt16(bigEndian: pointer.pointee.sin_port)
+                return .success(UInt16(bigEndian: pointer.pointee.sin_port))
             }
         }
-        guard let port else { throw ValidationError("no free port on 127.0.0.1") }
-        return Int(port)
     }
 }

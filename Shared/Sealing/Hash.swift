@@ -63,6 +63,12 @@ public struct PseudonymKey: Sendable {
     }
     public var secretBytes: [UInt8] { secret.copy() }
 
+    /// Tells two keys apart without saying anything of either.
+    public var fingerprint: ID128 {
+        let version = withUnsafeBytes(of: version.littleEndian) { Array($0) }
+        return Hash.blake2b128(Array("stagebox/1 pseudonym key".utf8) + version + secret.copy())
+    }
+
     public func pseudonym(of identifier: String) -> UserPseudonym {
         var text = identifier
         return text.withUTF8 { Hash.blake2b128(UnsafeRawBufferPointer($0), key: secret) }

@@ -49,7 +49,7 @@ package enum EnrolmentClient {
         do {
             return try AgentIdentity(
                 EnrolmentResponse(decoding: answer.body), signingKey: signingKey, boxKey: boxKey,
-                rootHash: token.rootHash)
+                rootHash: token.rootHash, pseudonymSecret: token.pseudonymSecret)
         } catch {
             throw .badAnswer(String(describing: error))
         }

@@ -61,8 +61,12 @@ package struct AgentIdentity: WireRecord {
 
     /// Checks an enrolment answer against the pinned root hash and makes the identity of it.
     /// - Throws: ``SealingError`` when anything is not signed as it must be: the identity is not kept then.
+    ///
+    /// - Parameter pseudonymSecret: of the token; what it opens is the tenant's pseudonym key. Without it the node's
+    ///   users get pseudonyms of its own.
     package init(
-        _ response: EnrolmentResponse, signingKey: SigningKey, boxKey: BoxKeyPair, rootHash: ID256
+        _ response: EnrolmentResponse, signingKey: SigningKey, boxKey: BoxKeyPair, rootHash: ID256,
+        pseudonymSecret: [UInt8]? = nil
     ) throws(SealingError) {
         let roles = try RoleList.verified(response.roleList, rootHash: rootHash)
         let certificate = try SignedRecord.open(
@@ -85,7 +89,28 @@ package struct AgentIdentity: WireRecord {
         isBrokerTLS = response.isBrokerTLS
         certificateAuthority = response.certificateAuthority
         password = response.password
-        pseudonymKeyVersion = response.pseudonymKeyVersion
-        pseudonymKey = response.sealedPseudonymKey.isEmpty ? [] : try boxKey.open(response.sealedPseudonymKey)
+        if let pseudonymSecret {
+            // Who opens it has it from the token's maker: the aggregator does not know what to seal it to.
+            pseudonymKey = try BoxKeyPair(secretBytes: pseudonymSecret).open(response.sealedPseudonymKey)
+            guard pseudonymKey.count == PseudonymKey.bytes, response.pseudonymKeyVersion > 0 else {
+                throw .notAuthentic
+            }
+            pseudonymKeyVersion = response.pseudonymKeyVersion
+        } else {
+            pseudonymKey = PseudonymKey(randomVersion: Self.ownPseudonyms).secretBytes
+            pseudonymKeyVersion = Self.ownPseudonyms
+        }
+    }
+
+    /// The version of a key that the node made itself.
+    package static let ownPseudonyms: UInt32 = 0
+
+    /// Gives an identity that came without a pseudonym key (of an earlier release) one of the node's own.
+    /// - Returns: whether it is to be kept: the same user has to get the same pseudonym after the next start.
+    package mutating func fillInPseudonymKey() -> Bool {
+        guard pseudonymKey.isEmpty else { return false }
+        pseudonymKey = PseudonymKey(randomVersion: Self.ownPseudonyms).secretBytes
+        pseudonymKeyVersion = Self.ownPseudonyms
+        return true
     }
 }

@@ -69,8 +69,25 @@ private func enrolmentTokenRoutes(_ dependencies: APIDependencies) -> [Route] {
     return [
         Route(.get, "/api/v1/admin/enrolments", .admin, "the tenant's enrolment tokens") { request in
             let tenant = try await request.tenant(access, pool)
-            let records = try await pool.run { try access.enrolments(of: tenant) }
-            return .json(.object([("enrolments", .array(records.map(\.json)))]))
+            let enrolment = dependencies.enrolment
+            let (records, prospect) = try await pool.run {
+                (try access.enrolments(of: tenant), try enrolment.prospect(of: tenant))
+            }
+            var members: [(String, JSON)] = [
+                ("enrolments", .array(records.map(\.json))), ("tenant", .string(tenant.rawValue)),
+                ("root", .string(prospect.root.description)),
+            ]
+            if let note = prospect.pseudonyms {
+                members.append(
+                    (
+                        "pseudonym_key",
+                        .object([
+                            ("version", .count(UInt64(note.version))),
+                            ("fingerprint", .string(note.fingerprint.description)),
+                        ])
+                    ))
+            }
+            return .json(.object(members))
         },
         Route(
             .post, "/api/v1/admin/enrolments", .admin,
@@ -78,7 +95,8 @@ private func enrolmentTokenRoutes(_ dependencies: APIDependencies) -> [Route] {
         ) { request in
             let tenant = try await request.tenant(access, pool)
             let body = try await request.fields([
-                "agent", "region", "site", "job", "groups", "expires_in_seconds", "uses",
+                "agent", "region", "site", "job", "groups", "expires_in_seconds", "uses", "pseudonym_key_version",
+                "pseudonym_key_fingerprint", "pseudonym_key_sealed",
             ])
             let names = try body.text("groups") ?? ""
             guard let groups = names.isEmpty ? [] : GroupName.list(names) else {
@@ -90,7 +108,7 @@ private func enrolmentTokenRoutes(_ dependencies: APIDependencies) -> [Route] {
                 tenant: tenant, agent: try body.name(AgentID.self, "agent"), region: try body.text("region") ?? "",
                 site: try body.text("site") ?? "", job: try body.text("job") ?? "", groups: groups,
                 expiresAt: request.now.advanced(byMilliseconds: lifetime * 1000),
-                usesMax: try body.integer("uses") ?? 1)
+                usesMax: try body.integer("uses") ?? 1, pseudonymKey: try body.pseudonymKey())
             let enrolment = dependencies.enrolment
             let (id, text) = try await pool.run { try enrolment.createToken(offer) }
             return .json(
@@ -178,5 +196,24 @@ extension EnrolmentRecord {
             ("expires", .time(offer.expiresAt)), ("uses", .integer(uses)),
             ("uses_max", .integer(offer.usesMax)), ("revoked", .time(revokedAt)),
         ])
+    }
+}
+
+extension BodyFields {
+    /// A pseudonym key that only the agent can open; all three fields or none.
+    fileprivate func pseudonymKey() throws -> PseudonymOffer? {
+        let version = try integer("pseudonym_key_version")
+        let (hash, text) = (try text("pseudonym_key_fingerprint"), try text("pseudonym_key_sealed"))
+        if version == nil, hash == nil, text == nil { return nil }
+        guard let version = version.flatMap({ UInt32(exactly: $0) }),
+            let fingerprint = hash.flatMap({ ID128(hexadecimal: $0) }),
+            let sealed = text.flatMap({ Base64URL.decode(Substring($0)) })
+        else {
+            throw Problem(
+                .invalidRequest,
+                "pseudonym_key_version (a number), _fingerprint (32 hexadecimal digits), _sealed (Base64URL): all three"
+            )
+        }
+        return PseudonymOffer(version: version, fingerprint: fingerprint, sealed: sealed)
     }
 }

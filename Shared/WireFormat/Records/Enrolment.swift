@@ -65,7 +65,8 @@ public struct EnrolmentResponse: WireRecord, Hashable {
     /// The agent's broker password. Never log it.
     public var password: String
     public var pseudonymKeyVersion: UInt32
-    /// The tenant's pseudonym key, 32 bytes, sealed to the agent's box key; empty when the tenant has none.
+    /// The tenant's pseudonym key, 32 bytes, as the administrator's tool sealed it to the key whose secret half is in the
+    /// token alone; empty when the token came with none.
     public var sealedPseudonymKey: [UInt8]
 
     public init(

@@ -8,6 +8,7 @@ public struct EnrolmentToken: WireRecord, Hashable {
     public static let secretBytesMin = 16
     public static let secretBytesMax = 32
     public static let hostBytesMax = 255
+    public static let pseudonymSecretBytes = 32
     public static let textBytesMax = 1024
 
     /// Looks the token up; not secret.
@@ -21,11 +22,15 @@ public struct EnrolmentToken: WireRecord, Hashable {
     /// Where the broker is likely to be; the enrolment response decides. Empty: not told.
     public var brokerHost: String
     public var brokerPort: UInt16
+    /// The X25519 secret that opens the tenant's pseudonym key in the response; nil when the token brings no such key.
+    /// The administrator's tool adds it and the agent never sends it, so that the aggregator cannot open that key.
+    public var pseudonymSecret: [UInt8]?
 
     public init(
         id: ID128, secret: [UInt8], rootHash: ID256, tlsKeyHash: ID256? = nil, brokerHost: String = "",
-        brokerPort: UInt16 = 0
+        brokerPort: UInt16 = 0, pseudonymSecret: [UInt8]? = nil
     ) {
+        self.pseudonymSecret = pseudonymSecret
         self.id = id
         self.secret = secret
         self.rootHash = rootHash
@@ -65,6 +70,7 @@ public struct EnrolmentToken: WireRecord, Hashable {
         if let tlsKeyHash { writer.write(tlsKeyHash) }
         writer.write(text: brokerHost)
         writer.write(littleEndian: brokerPort)
+        writer.write(prefixed: pseudonymSecret ?? [])
     }
 
     public init(fieldsFrom reader: inout ByteReader) throws(WireError) {
@@ -75,6 +81,9 @@ public struct EnrolmentToken: WireRecord, Hashable {
         tlsKeyHash = try reader.readBool("TLS key hash") ? try reader.readHash("TLS key hash") : nil
         brokerHost = try reader.readText("broker host", max: Self.hostBytesMax)
         brokerPort = try reader.read(littleEndian: UInt16.self, "broker port")
+        let bytes = try reader.readArray("pseudonym secret", max: Self.pseudonymSecretBytes)
+        guard bytes.isEmpty || bytes.count == Self.pseudonymSecretBytes else { throw .invalid("pseudonym secret") }
+        pseudonymSecret = bytes.isEmpty ? nil : bytes
     }
 }
 

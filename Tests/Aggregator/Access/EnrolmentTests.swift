@@ -150,4 +150,51 @@ import WireFormat
         try fresh.reload(from: store)
         #expect(fresh.certificate(of: agent, tenant: acme) == after)
     }
+
+    // MARK: Pseudonyms
+
+    private func pseudonymOffer(_ key: PseudonymKey, for pair: BoxKeyPair) throws -> PseudonymOffer {
+        PseudonymOffer(
+            version: key.version, fingerprint: key.fingerprint,
+            sealed: try SealedBox.seal(key.secretBytes, to: pair.publicKey))
+    }
+
+    private func offer(_ key: PseudonymKey, for pair: BoxKeyPair) throws -> EnrolmentOffer {
+        var offer = offer(uses: 2)
+        offer.pseudonymKey = try pseudonymOffer(key, for: pair)
+        return offer
+    }
+
+    @Test("a tenant's pseudonym key reaches each agent of a token, and nothing here can open it")
+    func pseudonymKey() throws {
+        let (key, pair) = (PseudonymKey(randomVersion: 1), BoxKeyPair())
+        let token = try EnrolmentToken(text: service.createToken(offer(key, for: pair)).text)
+        #expect(token.pseudonymSecret == nil, "the tool adds it; the aggregator never has it")
+        for name in ["node-1", "node-2"] {
+            let response = try enrol(request(token, SigningKey(), BoxKeyPair(), agent: name))
+            #expect(response.pseudonymKeyVersion == 1)
+            #expect(try pair.open(response.sealedPseudonymKey) == key.secretBytes)
+        }
+        #expect(try store.pseudonymNote(of: acme)?.fingerprint == key.fingerprint)
+        let other = try EnrolmentToken(text: service.createToken(self.offer()).text)
+        let response = try enrol(request(other, SigningKey(), BoxKeyPair(), agent: "node-3"))
+        #expect(response.pseudonymKeyVersion == 0 && response.sealedPseudonymKey.isEmpty)
+    }
+
+    @Test("another key of the same version or an older one is refused, a newer one becomes the tenant's")
+    func pseudonymConflicts() throws {
+        let (first, second) = (PseudonymKey(randomVersion: 2), PseudonymKey(randomVersion: 2))
+        let pair = BoxKeyPair()
+        _ = try service.createToken(offer(first, for: pair))
+        _ = try service.createToken(offer(first, for: pair))
+        for wrong in [second, PseudonymKey(randomVersion: 1)] {
+            let refusal = #expect(throws: AccessError.self) { try service.createToken(offer(wrong, for: pair)) }
+            #expect(refusal?.code == .exists)
+        }
+        #expect(try store.pseudonymNote(of: acme)?.fingerprint == first.fingerprint)
+        let third = PseudonymKey(randomVersion: 3)
+        _ = try service.createToken(offer(third, for: pair))
+        #expect(try store.pseudonymNote(of: acme)?.version == 3)
+        #expect(throws: AccessError.self) { try service.createToken(offer(PseudonymKey(randomVersion: 0), for: pair)) }
+    }
 }

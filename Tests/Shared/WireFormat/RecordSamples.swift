@@ -89,7 +89,7 @@ enum RecordSamples {
 
     static let token = EnrolmentToken(
         id: epoch, secret: [UInt8](1...16), rootHash: hash(50), tlsKeyHash: hash(51), brokerHost: "mqtt.example.org",
-        brokerPort: 8883)
+        brokerPort: 8883, pseudonymSecret: [UInt8](60..<92))
 
     static let request = EnrolmentRequest(
         tokenID: epoch, secret: [UInt8](1...16), identityKey: hash(52), boxKey: hash(53),
