@@ -4,6 +4,9 @@ import Telemetry
 /// The edge around ``CollectorSchedule``: a worker thread that collects, and a supervisor thread that looks once a
 /// second whether the worker is stuck and then replaces it.
 ///
+/// When most of the series that were ever numbered are of things that went away (units, containers' devices), and three
+/// quarters of the numbers are given, the runner makes its collectors and all numbers anew: ``Scrape/generation`` grows.
+///
 /// `@unchecked Sendable`: every stored property is read and written with `mutex` held, except a slot's collector and
 /// sink while the schedule says `running` or `hung`, when they belong to that worker alone.
 public final class CollectorRunner: @unchecked Sendable {
@@ -23,7 +26,12 @@ public final class CollectorRunner: @unchecked Sendable {
 
     private let time: any TimeSource
     private let deliver: Deliver
-    private let series: CollectorSeries
+    private var series: CollectorSeries
+    private let remake: (() -> [any Collector])?
+    private var generation: UInt64 = 0
+    private var lastRenewal: UInt64
+    /// Refused by series before the last renewal.
+    private var refusedBefore: UInt64 = 0
     private let mutex = Lock()
     private var schedule: CollectorSchedule
     private var slots: [Slot] = []
@@ -40,23 +48,64 @@ public final class CollectorRunner: @unchecked Sendable {
     private var workerThread: WorkerThread?
     private var supervisorThread: WorkerThread?
 
-    /// - Parameter collectors: in the order in which they run; those that may hang last.
+    /// Between two renewals.
+    static let renewalNanoseconds: UInt64 = 600_000_000_000
+
+    /// - Parameters:
+    ///   - collectors: in the order in which they run; those that may hang last.
+    ///   - remake: the same collectors without a memory, for a renewal; nil: none.
     public init(
         collectors: [any Collector], time: any TimeSource, series: CollectorSeries = CollectorSeries(),
-        deliver: @escaping Deliver
+        remake: (() -> [any Collector])? = nil, deliver: @escaping Deliver
     ) {
         self.time = time
         self.series = series
+        self.remake = remake
         self.deliver = deliver
         startNanoseconds = time.monotonicNanoseconds
+        lastRenewal = startNanoseconds
         schedule = CollectorSchedule(collectors: [])
-        let health = CollectorHealthCollector { [unowned self] in entries }
         let all = [health] + collectors
         schedule = CollectorSchedule(collectors: all.map { ($0.name, $0.defaultIntervalMilliseconds) })
+        slots = makeSlots(all)
+    }
+
+    private var health: CollectorHealthCollector {
+        CollectorHealthCollector(
+            entries: { [unowned self] in entries },
+            refusals: { [unowned self] in
+                mutex.locked {
+                    CollectorHealthCollector.Refusals(series: refusedBefore &+ series.refused, scrapes: refusedScrapes)
+                }
+            })
+    }
+
+    private func makeSlots(_ collectors: [any Collector]) -> [Slot] {
         let buffer = ReadBuffer()
-        slots = all.map {
+        return collectors.map {
             Slot(collector: $0, sink: ScrapeSink(series: series, buffer: buffer, starts: CounterStarts()))
         }
+    }
+
+    /// With the lock held, before a tick begins.
+    private func renewIfWorthwhile() {
+        guard let remake, series.count >= series.capacity / 4 * 3 else { return }
+        let now = time.monotonicNanoseconds
+        let live = assemblies.reduce(0) { $0 + $1.seriesCount }
+        // One that hangs still uses what it was given.
+        guard now &- lastRenewal >= Self.renewalNanoseconds, live * 2 <= series.count,
+            schedule.entries.allSatisfy({ $0.state == .idle })
+        else { return }
+        lastRenewal = now
+        refusedBefore &+= series.refused
+        series = CollectorSeries(capacity: series.capacity)
+        let malformed = slots.map(\.sink.malformedLines)
+        slots = makeSlots([health] + remake())
+        precondition(slots.count == malformed.count, "as many collectors as before")
+        for (slot, lines) in zip(slots, malformed) { slot.sink.malformedLines = lines }
+        assemblies = []
+        undelivered = []
+        generation += 1
     }
 
     // MARK: Threads
@@ -136,15 +185,16 @@ public final class CollectorRunner: @unchecked Sendable {
     /// - Returns: false when this worker was given up meanwhile and has to end.
     private func collectDue(worker number: UInt64, buffer: ReadBuffer) -> Bool {
         let due = mutex.locked { () -> [Int] in
-            guard worker == number,
-                let tick = schedule.takeDue(now: time.now, monotonicNanoseconds: time.monotonicNanoseconds)
+            guard worker == number else { return [] }
+            renewIfWorthwhile()
+            guard let tick = schedule.takeDue(now: time.now, monotonicNanoseconds: time.monotonicNanoseconds)
             else { return [] }
             tickTimestamp = tick.timestamp
             updateStarts()
             return tick.collectors
         }
         for index in due {
-            let slot = slots[index]
+            let slot = mutex.locked { slots[index] }
             let begun = mutex.locked { () -> Bool in
                 guard worker == number, !isStopped else { return false }
                 schedule.begin(index, worker: number, monotonicNanoseconds: time.monotonicNanoseconds)
@@ -196,6 +246,7 @@ public final class CollectorRunner: @unchecked Sendable {
             var scrape = assemblies[index].take(at: tickTimestamp, layoutCount: &layoutCount)
             undelivered.append(contentsOf: series.takeNew())
             scrape.newDescriptors = undelivered
+            scrape.generation = generation
             if deliver(scrape) { undelivered = [] } else { refusedScrapes &+= 1 }
         }
     }

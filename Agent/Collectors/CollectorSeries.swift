@@ -6,7 +6,8 @@ import Telemetry
 ///
 /// Shared by the collector threads (a hung one may still register); locked only to register and to hand over
 /// new descriptors, which happens when structure changes, not per sample. At ``capacity`` registration is
-/// refused and the sample dropped and counted.
+/// refused and the sample dropped and counted. Series of things that went away give their numbers back when the runner
+/// begins anew, see ``CollectorRunner``.
 public final class CollectorSeries: Sendable {
     /// Enough for a thousand units and devices; a hostile /proc cannot grow the agent beyond it.
     public static let capacity = 20_000
@@ -18,7 +19,7 @@ public final class CollectorSeries: Sendable {
         var refused: UInt64 = 0
     }
     private let state = Mutex(State())
-    private let capacity: Int
+    let capacity: Int
 
     public init(capacity: Int = CollectorSeries.capacity) { self.capacity = capacity }
 

@@ -6,7 +6,7 @@
 /// | 1 s | netstat, sockstat, softnet, pressure, schedstat, filefd (also entropy and tracked connections) |
 /// | 5 s | cgroup |
 /// | 10 s | netclass, time (also timex), cpufreq, thermal_zone, hwmon, filesystem, processes, agent |
-/// | 10 s | collectors (the runner's own), internal (``OwnMetricsCollector``, added by the agent) |
+/// | 10 s | collectors (the runner's own), losses (``OwnMetricsCollector``, added by the agent) |
 /// | 300 s | uname (also os) |
 public enum DefaultCollectors {
     public static func make(roots: CollectorRoots = CollectorRoots()) -> [any Collector] {

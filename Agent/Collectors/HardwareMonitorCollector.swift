@@ -4,19 +4,27 @@ import Telemetry
 /// does: `node_hwmon_temp_celsius{chip,sensor}`, `node_hwmon_fan_rpm`, `node_hwmon_in_volts` …,
 /// `node_hwmon_chip_names`, `node_hwmon_sensor_label`.
 ///
-/// Sensors are looked for once, and again when none answers any more.
+/// Sensors are looked for every ``searchPeriod`` collections, so that those of a module or device that comes later are
+/// found, and at once when none answers any more.
 public struct HardwareMonitorCollector: Collector {
     public let name = "hwmon"
     public let defaultIntervalMilliseconds: Int64 = 10_000
     static let attributesMax = 2048
+    /// Ten minutes.
+    static let searchPeriod = 60
     private let root: String
+    private var untilSearch = 0
     private var attributes: [SensorAttribute] = []
     private var labels: [SeriesHandle] = []
 
     public init(roots: CollectorRoots) { root = roots.sys + "/class/hwmon" }
 
     public mutating func collect(into sink: inout ScrapeSink) throws(CollectorError) {
-        if attributes.isEmpty { find(sink) }
+        if attributes.isEmpty || untilSearch <= 0 {
+            find(sink)
+            untilSearch = Self.searchPeriod
+        }
+        untilSearch -= 1
         guard !attributes.isEmpty else { throw .unavailable(root) }
         let before = sink.count
         for attribute in attributes { attribute.collect(&sink) }

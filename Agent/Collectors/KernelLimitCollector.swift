@@ -10,8 +10,11 @@ public struct KernelLimitCollector: Collector {
         /// The metric of each column, nil where a column is skipped.
         let metrics: [String?]
         var handles: [SeriesHandle?] = []
-        var isAbsent = false
+        /// Collections for which it is not looked for again.
+        var absence = 0
     }
+    /// A module that is loaded later (conntrack) is found within five minutes.
+    static let absenceMax = 300
     private var sources: [Source]
 
     public init(roots: CollectorRoots) {
@@ -26,11 +29,15 @@ public struct KernelLimitCollector: Collector {
     }
 
     public mutating func collect(into sink: inout ScrapeSink) throws(CollectorError) {
-        for index in sources.indices where !sources[index].isAbsent {
+        for index in sources.indices {
+            if sources[index].absence > 0 {
+                sources[index].absence -= 1
+                continue
+            }
             let text: Bytes
             do { text = try sources[index].file.read(into: sink.buffer) } catch {
                 guard case .unavailable = error else { throw error }
-                sources[index].isAbsent = true
+                sources[index].absence = Self.absenceMax
                 continue
             }
             if sources[index].handles.isEmpty {

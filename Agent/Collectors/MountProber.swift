@@ -23,7 +23,10 @@ final class MountProber: @unchecked Sendable {
     /// Asks all `paths` that are not being waited for, and waits a moment for their answers.
     func probe(_ paths: some Sequence<String>) {
         lock.locked {
-            let asked = paths.filter { !waiting.contains($0) }
+            let mounted = Set(paths)
+            // What is not mounted any more has no answer to keep.
+            if results.count > mounted.count { results = results.filter { mounted.contains($0.key) } }
+            let asked = mounted.filter { !waiting.contains($0) }.sorted()
             guard !asked.isEmpty, threads < Self.threadsMax else { return }
             round += 1
             threads += 1

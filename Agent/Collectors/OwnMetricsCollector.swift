@@ -1,24 +1,33 @@
 public import RuntimeSupport
 import Telemetry
 
-/// The program's own counters and gauges (``OwnMetrics``) as series, so that an agent's inside is seen centrally.
+/// The agent's own counters of what was dropped, refused or failed (``OwnMetrics``), as series, so that no loss at a node
+/// is seen there only. A counter appears once it has counted something: a healthy agent has no such series.
 public struct OwnMetricsCollector: Collector {
-    public let name = "internal"
+    public let name = "losses"
     public let defaultIntervalMilliseconds: Int64 = 10_000
+    static let words = ["dropped", "refused", "failures", "incidents"]
+    /// Label sets come from constants of the code; this bounds them nevertheless.
+    static let seriesMax = 256
     private let metrics: OwnMetrics
     private var handles: [OwnMetrics.Key: SeriesHandle] = [:]
 
     public init(_ metrics: OwnMetrics) { self.metrics = metrics }
 
     public mutating func collect(into sink: inout ScrapeSink) throws(CollectorError) {
-        for reading in metrics.readings() {
-            let handle = handles[reading.key] ?? register(reading, sink)
+        let losses = metrics.readings().filter { $0.value > 0 && Self.tells($0.key.name) }
+        guard !losses.isEmpty else { throw .unavailable("losses") }
+        for reading in losses {
+            guard let handle = handles[reading.key] ?? register(reading, sink) else { continue }
             handles[reading.key] = handle
             sink.append(handle, reading.value)
         }
     }
 
-    private func register(_ reading: OwnMetrics.Reading, _ sink: ScrapeSink) -> SeriesHandle {
+    private static func tells(_ name: String) -> Bool { words.contains { name.contains($0) } }
+
+    private func register(_ reading: OwnMetrics.Reading, _ sink: ScrapeSink) -> SeriesHandle? {
+        guard handles.count < Self.seriesMax else { return nil }
         let texts = reading.key.labels
         let labels = stride(from: 0, to: texts.count - 1, by: 2).map { Label(texts[$0], texts[$0 + 1]) }
         let isCounter = reading.kind == .counter

@@ -35,6 +35,8 @@ public struct ProcessGroupCollector: Collector {
     private var processes: [Int32: Process] = [:]
     private var groups: [String: Group] = [:]
     private var round: UInt64 = 0
+    /// When the last look was, in the processes' own time: 1/100 s after boot.
+    private var lastLookTicks: UInt64 = 0
     private let pageBytes = Double(max(1, sysconf(Int32(_SC_PAGESIZE))))
 
     public init(roots: CollectorRoots) { root = roots.proc }
@@ -65,21 +67,32 @@ public struct ProcessGroupCollector: Collector {
             count(identifier, status)
         }
         processes = processes.filter { $0.value.round == round }
+        lastLookTicks = UInt64(max(0, sink.timestamp.milliseconds - sink.starts.boot)) / 10
         show(&sink)
     }
 
     private mutating func count(_ identifier: Int32, _ status: ProcessStatus) {
         let known = processes[identifier].flatMap { $0.startTicks == status.startTicks ? $0 : nil }
-        // On the first look, what was used before the agent came is not its to count.
-        let before = known?.cpuTicks ?? (round == 1 ? status.cpuTicks : 0)
+        // What was used before the agent came is not its to count, nor what a process used that is seen for the first
+        // time although it ran at the last look (beyond the bound then, or hidden).
+        let isNew = round > 1 && status.startTicks >= lastLookTicks
+        let before = known?.cpuTicks ?? (isNew ? 0 : status.cpuTicks)
         let used = status.cpuTicks > before ? status.cpuTicks - before : 0
         processes[identifier] = Process(startTicks: status.startTicks, cpuTicks: status.cpuTicks, round: round)
         let name = Self.groupName(status.command)
-        guard groups[name] != nil || groups.count < Self.namesMax else { return }
+        guard groups[name] != nil || makeRoom() else { return }
         groups[name, default: Group()].cpuTicks &+= used
         groups[name]?.recentTicks &+= used
         groups[name]?.residentPages &+= status.residentPages
         groups[name]?.processes &+= 1
+    }
+
+    /// Names of programs that were not seen at this look give way, those that were never shown first.
+    private mutating func makeRoom() -> Bool {
+        if groups.count < Self.namesMax { return true }
+        groups = groups.filter { $0.value.processes > 0 || !$0.value.handles.isEmpty }
+        if groups.count >= Self.namesMax { groups = groups.filter { $0.value.processes > 0 } }
+        return groups.count < Self.namesMax
     }
 
     private mutating func show(_ sink: inout ScrapeSink) {

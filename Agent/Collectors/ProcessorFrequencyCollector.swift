@@ -6,12 +6,17 @@ public struct ProcessorFrequencyCollector: Collector {
     public let name = "cpufreq"
     public let defaultIntervalMilliseconds: Int64 = 10_000
     private let root: String
+    private var untilSearch = 0
     private var attributes: [SensorAttribute] = []
 
     public init(roots: CollectorRoots) { root = roots.sys + "/devices/system/cpu" }
 
     public mutating func collect(into sink: inout ScrapeSink) throws(CollectorError) {
-        if attributes.isEmpty { attributes = find(sink) }
+        if attributes.isEmpty || untilSearch <= 0 {
+            attributes = find(sink)
+            untilSearch = HardwareMonitorCollector.searchPeriod
+        }
+        untilSearch -= 1
         guard !attributes.isEmpty else { throw .unavailable(root + "/cpu*/cpufreq") }
         for attribute in attributes { attribute.collect(&sink) }
     }

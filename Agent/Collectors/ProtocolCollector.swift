@@ -11,7 +11,8 @@ public struct ProtocolCollector: Collector {
     /// By the line of names: the handle of each column, `.none` where it is not kept, up to the last kept one.
     private var headers = RowCache<[SeriesHandle?]>()
     private var names = RowCache<SeriesHandle?>()
-    private var hasListed = true
+    /// Collections for which the list of IPv6, which a kernel may get with a module, is not looked for again.
+    private var absence = 0
 
     public init(roots: CollectorRoots) {
         paired = [SourceFile(roots.proc + "/net/netstat"), SourceFile(roots.proc + "/net/snmp")]
@@ -21,11 +22,13 @@ public struct ProtocolCollector: Collector {
     public mutating func collect(into sink: inout ScrapeSink) throws(CollectorError) {
         headers.rewind()
         for file in paired { collectPairs(try file.read(into: sink.buffer), &sink) }
-        guard hasListed else { return }
+        guard absence == 0 else {
+            absence -= 1
+            return
+        }
         do { collectList(try listed.read(into: sink.buffer), &sink) } catch {
-            // A kernel without IPv6 has no such file and will not get one.
             guard case .unavailable = error else { throw error }
-            hasListed = false
+            absence = KernelLimitCollector.absenceMax
         }
     }
 

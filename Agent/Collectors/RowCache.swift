@@ -1,17 +1,26 @@
 /// What is known of the rows of a file (a disk, a device, a processor), found by the row's key bytes.
 ///
 /// Rows rarely change their order, so a row is first looked for where it stood the last time: the steady state
-/// is one comparison per row. Bounded by ``capacity``; rows beyond it are not collected and counted.
+/// is one comparison per row. Bounded by ``capacity``; rows beyond it are not collected and counted. Once most rows are of
+/// things that went away (devices of containers), all are forgotten and made again as they appear.
 struct RowCache<Row> {
     static var capacity: Int { 4096 }
     private var keys: [[UInt8]] = []
     private var rows: [Row] = []
     private(set) var refused: UInt64 = 0
     private var expected = 0
+    /// Rows found since the last ``rewind()``.
+    private var found = 0
+    /// Rows of things that went away which are kept beside as many as there are.
+    static var sparesMax: Int { 64 }
 
     /// Call before the first row of each collection.
     @inline(__always)
-    mutating func rewind() { expected = 0 }
+    mutating func rewind() {
+        if found > 0, keys.count > 2 * found + Self.sparesMax { removeAll() }
+        expected = 0
+        found = 0
+    }
 
     /// The row with this key, made at its first appearance; nil at the bound.
     @inline(__always)
@@ -20,6 +29,7 @@ struct RowCache<Row> {
     /// Where the row with this key stands, for rows that carry state.
     @inline(__always)
     mutating func index(_ key: Bytes, make: (String) -> Row) -> Int? {
+        found += 1
         if expected < keys.count, key.equals(keys[expected]) {
             expected += 1
             return expected - 1

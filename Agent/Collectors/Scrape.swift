@@ -2,8 +2,8 @@ public import Telemetry
 
 /// The values that all collectors of one interval read at one instant.
 ///
-/// Series are handles: handle `h` is the `h`-th descriptor handed over in `newDescriptors` since the runner
-/// started (scrapes arrive in order, so appending them to one array resolves every handle).
+/// Series are handles: handle `h` is the `h`-th descriptor handed over in `newDescriptors` in this `generation`
+/// (scrapes arrive in order, so appending them to one array resolves every handle).
 public struct Scrape: Sendable {
     /// The tick on the wall-clock grid; follows the clock, so it may step back when the clock does.
     public var timestamp: Timestamp
@@ -22,12 +22,15 @@ public struct Scrape: Sendable {
     public var startTimestamps: [Int64]
     /// Collectors that gave nothing this time, and why.
     public var failures: [CollectorFailure]
+    /// Grows when all handles begin anew: the next descriptor is handle 0 again. Layouts go on.
+    public var generation: UInt64
 
     public init(
         timestamp: Timestamp, intervalMilliseconds: Int64, layout: UInt64 = 0,
         newDescriptors: [SeriesDescriptor] = [], handles: [UInt32] = [], values: [Double] = [],
-        startTimestamps: [Int64] = [], failures: [CollectorFailure] = []
+        startTimestamps: [Int64] = [], failures: [CollectorFailure] = [], generation: UInt64 = 0
     ) {
+        self.generation = generation
         self.timestamp = timestamp
         self.intervalMilliseconds = intervalMilliseconds
         self.layout = layout

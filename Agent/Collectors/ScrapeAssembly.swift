@@ -18,6 +18,9 @@ struct ScrapeAssembly {
 
     init(intervalMilliseconds: Int64) { self.intervalMilliseconds = intervalMilliseconds }
 
+    /// Series of the last tick.
+    var seriesCount: Int { handles.count }
+
     var isEmpty: Bool { position == 0 && failures.isEmpty }
 
     mutating func fail(_ failure: CollectorFailure) { failures.append(failure) }

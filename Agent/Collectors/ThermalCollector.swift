@@ -6,12 +6,17 @@ public struct ThermalCollector: Collector {
     public let name = "thermal_zone"
     public let defaultIntervalMilliseconds: Int64 = 10_000
     private let root: String
+    private var untilSearch = 0
     private var attributes: [SensorAttribute] = []
 
     public init(roots: CollectorRoots) { root = roots.sys + "/class/thermal" }
 
     public mutating func collect(into sink: inout ScrapeSink) throws(CollectorError) {
-        if attributes.isEmpty { attributes = find(sink) }
+        if attributes.isEmpty || untilSearch <= 0 {
+            attributes = find(sink)
+            untilSearch = HardwareMonitorCollector.searchPeriod
+        }
+        untilSearch -= 1
         guard !attributes.isEmpty else { throw .unavailable(root) }
         let before = sink.count
         for attribute in attributes { attribute.collect(&sink) }

@@ -41,7 +41,7 @@ package final class WorkerThread: @unchecked Sendable {
     package func join() { if isStarted { pthread_join(identifier, nil) } }
 
     /// Nobody will wait for it: its resources go when it ends.
-    func detach() { if isStarted { pthread_detach(identifier) } }
+    package func detach() { if isStarted { pthread_detach(identifier) } }
 
     /// Names the calling thread, at most 15 bytes, for `top -H`; pthread_setname_np is hidden behind _GNU_SOURCE.
     private static func setName(_ name: String) {

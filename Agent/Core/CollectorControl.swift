@@ -1,9 +1,12 @@
 import Collectors
 import Control
+import RuntimeSupport
 
 extension NodeSettings {
     /// Names that `collectors.…` may hold.
-    static var knownCollectors: [String] { DefaultCollectors.make().map(\.name) }
+    static var knownCollectors: [String] {
+        DefaultCollectors.make().map(\.name) + [OwnMetricsCollector(OwnMetrics()).name]
+    }
 }
 
 /// Brings settings of collectors into effect.

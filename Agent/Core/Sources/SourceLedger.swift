@@ -5,9 +5,10 @@ package import Telemetry
 
 /// Numbers the series of all sources and makes ``Scrape``s of their readings.
 ///
-/// It outlives a source: handles are the engine's for good. A series belongs to the unit (one scraped target, one log,
+/// It outlives a source: handles are the engine's within a generation. A series belongs to the unit (one scraped target, one log,
 /// StatsD) that had it first; the others' samples of it are dropped as duplicates. What a unit no longer reports gets
-/// one staleness marker. Bound: ``capacity`` series between two starts of the agent; beyond it they are refused.
+/// one staleness marker. Bound: ``capacity`` series; beyond it they are refused. When three quarters of the numbers are
+/// given and most of them to series that nobody reports any more, all are given anew (``Scrape/generation``).
 ///
 /// `@unchecked Sendable`: used by one thread at a time, the source thread, or the one that started it before and after.
 package final class SourceLedger: @unchecked Sendable {
@@ -19,14 +20,19 @@ package final class SourceLedger: @unchecked Sendable {
         var layout: UInt64 = 0
     }
     private var numbers: [SeriesKey: UInt32] = [:]
+    private var types: [MetricType] = []
     private var owners: [UInt32] = []
     /// The report that a handle was seen in last.
     private var seen: [UInt64] = []
     private var undelivered: [SeriesDescriptor] = []
     private var units: [UInt32: Unit] = [:]
     private var unitNumbers: [String: UInt32] = [:]
+    private var unitCount: UInt32 = 0
     private var layouts: UInt64 = 0
     private var reports: UInt64 = 0
+    private var generation: UInt64 = 0
+    /// The report before which a renewal is not thought of again.
+    private var nextRenewal: UInt64 = 0
     /// The last place that each source delivered.
     private var checkpoints: [String: [UInt8]] = [:]
     private let capacity: Int
@@ -50,8 +56,12 @@ package final class SourceLedger: @unchecked Sendable {
     ) -> DropCounts {
         var drops = DropCounts()
         reports += 1
-        let number = unitNumbers[unit] ?? UInt32(unitNumbers.count)
-        unitNumbers[unit] = number
+        renewIfWorthwhile()
+        let number = unitNumbers[unit] ?? unitCount
+        if unitNumbers[unit] == nil {
+            unitNumbers[unit] = number
+            unitCount &+= 1
+        }
         var state = units[number] ?? Unit()
         var scrape = Scrape(timestamp: timestamp, intervalMilliseconds: 0)
         var points: [MetricRecord] = []
@@ -90,6 +100,7 @@ package final class SourceLedger: @unchecked Sendable {
         }
         scrape.layout = state.layout
         scrape.newDescriptors = undelivered
+        scrape.generation = generation
         guard !(scrape.handles.isEmpty && points.isEmpty && checkpoint == nil) else { return drops }
         guard deliver(SourceDelivery(scrape: scrape, points: points, checkpoint: checkpoint)) else {
             drops.add(.queueFull, readings.count)
@@ -116,9 +127,35 @@ package final class SourceLedger: @unchecked Sendable {
         guard owners.count < capacity else { return nil }
         let number = UInt32(owners.count)
         numbers[reading.key] = number
+        types.append(reading.type)
         owners.append(owner)
         seen.append(0)
         undelivered.append(SeriesDescriptor(key: reading.key, type: reading.type))
         return number
     }
+
+    private func renewIfWorthwhile() {
+        guard owners.count >= capacity / 4 * 3 || unitNumbers.count >= capacity, reports >= nextRenewal else { return }
+        unitNumbers = unitNumbers.filter { units[$0.value] != nil }
+        let live = units.values.flatMap(\.handles).sorted()
+        guard live.count * 2 <= owners.count else {
+            nextRenewal = reports + Self.reportsBetweenRenewals
+            return
+        }
+        var renumbered: [UInt32: UInt32] = [:]
+        for (new, old) in live.enumerated() { renumbered[old] = UInt32(new) }
+        var keys = [SeriesKey?](repeating: nil, count: live.count)
+        numbers = numbers.compactMapValues { renumbered[$0] }
+        for (key, number) in numbers { keys[Int(number)] = key }
+        types = live.map { types[Int($0)] }
+        owners = live.map { owners[Int($0)] }
+        seen = [UInt64](repeating: 0, count: live.count)
+        units = units.mapValues { unit in
+            Unit(handles: unit.handles.compactMap { renumbered[$0] }, starts: unit.starts, layout: 0)
+        }
+        undelivered = zip(keys, types).compactMap { key, type in key.map { SeriesDescriptor(key: $0, type: type) } }
+        generation += 1
+    }
+
+    private static let reportsBetweenRenewals: UInt64 = 64
 }

@@ -20,7 +20,8 @@ final class FixtureMachine: Sendable {
     }
     private struct Kept {
         var scrapes: [Scrape] = []
-        var descriptors: [SeriesDescriptor] = []
+        /// By generation.
+        var descriptors: [UInt64: [SeriesDescriptor]] = [:]
         var isAccepting = true
     }
 
@@ -38,16 +39,16 @@ final class FixtureMachine: Sendable {
 
     init(
         _ collectors: [any Collector], time: ManualTimeSource = ManualTimeSource(),
-        series: CollectorSeries = CollectorSeries()
+        series: CollectorSeries = CollectorSeries(), remake: (() -> [any Collector])? = nil
     ) {
         let box = Box()
         kept = box
         self.time = time
-        runner = CollectorRunner(collectors: collectors, time: time, series: series) { scrape in
+        runner = CollectorRunner(collectors: collectors, time: time, series: series, remake: remake) { scrape in
             box.kept.withLock { kept in
                 guard kept.isAccepting else { return false }
                 kept.scrapes.append(scrape)
-                kept.descriptors += scrape.newDescriptors
+                kept.descriptors[scrape.generation, default: []] += scrape.newDescriptors
                 return true
             }
         }
@@ -87,7 +88,7 @@ final class FixtureMachine: Sendable {
 
     /// The samples of one scrape, its handles resolved.
     func readings(of scrape: Scrape) -> [Reading] {
-        let descriptors = kept.kept.withLock { $0.descriptors }
+        let descriptors = kept.kept.withLock { $0.descriptors[scrape.generation] ?? [] }
         return zip(scrape.handles, zip(scrape.values, scrape.startTimestamps)).map { handle, sample in
             let descriptor = descriptors[Int(handle)]
             return Reading(

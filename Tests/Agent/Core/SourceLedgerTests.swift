@@ -46,6 +46,22 @@ struct SourceLedgerTests {
         #expect(values == ["a": [0, 1, 2, 3, -1], "b": [0, -1, 3, -1]])
     }
 
+    @Test("numbers of series that nobody reports any more are given again, to the right names")
+    func churn() {
+        let ledger = SourceLedger(capacity: 40)
+        var engine = Engine()
+        for round in 0..<2000 {
+            let drops = ledger.report("unit", [reading("steady", 1), reading("s\(round)", Double(round))], at: start) {
+                engine.take($0)
+                return true
+            }
+            #expect(drops.isEmpty, "\(round)")
+            let values = engine.values().filter { !$0.value.contains { Staleness.isMarker($0) } }
+            #expect(values["steady"] == [1] && values["s\(round)"] == [Double(round)], "\(round)")
+        }
+        #expect(ledger.seriesCount <= 40)
+    }
+
     @Test("the marker's bits survive the wire")
     func wire() throws {
         let batch = MetricBatch(groups: [
