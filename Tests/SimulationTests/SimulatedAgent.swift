@@ -45,6 +45,8 @@ final class SimulatedAgent {
     private var box = EventBox()
     private var metrics = OwnMetrics()
     private var gathered = BatchContent()
+    /// What earlier flushes could not store, oldest first: the engine tries again.
+    private var unstored: [BatchContent] = []
     private var lastScrapeAt: Int64?
     private var hasDescribed = false
     private var nextScrapeAt: Int64 = 0
@@ -131,6 +133,7 @@ final class SimulatedAgent {
         observe { engine.advance() }
         if (metrics.value("stagebox_agent_flush_failures_total") ?? 0) > failures {
             oracle.failedFlushes += 1
+            if !gathered.samples.isEmpty { unstored.append(gathered) }
             gathered = BatchContent()
             lastScrapeAt = nil
         }
@@ -142,6 +145,7 @@ final class SimulatedAgent {
         box = EventBox()
         metrics = OwnMetrics()
         gathered = BatchContent()
+        unstored = []
         lastScrapeAt = nil
         hasDescribed = false
         nextScrapeAt = max(nextScrapeAt, now)
@@ -180,23 +184,31 @@ final class SimulatedAgent {
     }
 
     /// Runs a call of the engine and notes which sequences it gave to what.
-    private func observe(_ content: BatchContent? = nil, _ body: () -> Void) {
+    /// - Parameter contents: of the live rows that the call makes, in their order; nil: what was gathered.
+    private func observe(_ contents: [BatchContent]? = nil, _ body: () -> Void) {
         let before = nexts()
         body()
         for (lane, next) in nexts().sorted(by: { $0.key < $1.key }) {
             let first = before[lane] ?? 1
             guard next > first else { continue }
-            let held = lane.lane == .live ? content ?? gathered : BatchContent()
-            held.sequencedAt = now
             for sequence in first..<next {
+                let held = lane.lane == .live ? content(contents, row: next - 1 - sequence) : BatchContent()
+                held.sequencedAt = now
                 oracle.sequenced[BatchKey(epoch: lane.epoch, lane: lane.lane, sequence: sequence)] = held
                 trace.note("\(now) sequenced \(id) \(lane) \(sequence) \(held.samples.count) \(held.events.count)")
             }
-            if lane.lane == .live, content == nil {
-                gathered = BatchContent()
-                lastScrapeAt = nil
-            }
         }
+    }
+
+    /// - Parameter row: counted from the last one that a call made.
+    private func content(_ contents: [BatchContent]?, row: UInt64) -> BatchContent {
+        if let contents { return row == 0 ? contents[contents.count - 1] : contents[0] }
+        if !unstored.isEmpty { return unstored.removeFirst() }
+        defer {
+            gathered = BatchContent()
+            lastScrapeAt = nil
+        }
+        return gathered
     }
 
     private func nexts() -> [LaneKey: UInt64] {
@@ -237,8 +249,9 @@ final class SimulatedAgent {
         let value = AgentOracle.value(agent: number, series: AgentOracle.pushedSeries, tick: tick)
         let pushed = ProducedSample(series: AgentOracle.pushedSeries, at: at.milliseconds, value: value)
         let answer = AnswerBox()
-        let content = BatchContent()
-        content.events = events
+        let (played, measured) = (BatchContent(), BatchContent())
+        played.events = events
+        measured.samples = [pushed]
         let submission = IntakeSubmission(
             events: events,
             metrics: [
@@ -247,10 +260,9 @@ final class SimulatedAgent {
                         key: SeriesKey(name: AgentOracle.name(AgentOracle.pushedSeries)), type: .gauge),
                     sample: Sample(timestamp: at, value: value))
             ], reply: { answer.outcome = $0 })
-        observe(content) { engine.handle(.submission(submission)) }
+        observe([played, measured]) { engine.handle(.submission(submission)) }
         guard case .committed = answer.outcome else { return }
         oracle.producedSamples += 1
-        gathered.samples.append(pushed)
         for event in events { oracle.answered.insert(event.id) }
         outbox.removeAll()
     }
@@ -289,7 +301,7 @@ final class SimulatedAgent {
         }
         earlier = nil
         transport?.abandon()
-        oracle.killedSamples += gathered.samples.count
+        oracle.killedSamples += (unstored + [gathered]).reduce(0) { $0 + $1.samples.count }
         if case .flipped = death { buffer?.close() }
         ended()
         let old = path
@@ -324,7 +336,7 @@ final class SimulatedAgent {
 
     /// Nothing waits to be sent or told.
     var isQuiet: Bool {
-        guard let buffer, gathered.samples.isEmpty else { return false }
+        guard let buffer, gathered.samples.isEmpty, unstored.isEmpty else { return false }
         return buffer.ledger().allSatisfy { $0.pending.batches == 0 } && (try? buffer.waitingLossCount()) == 0
     }
 }

@@ -51,8 +51,14 @@ extension AgentEngine {
 
     /// The node's settings were read anew; what manifests say stays on top of them.
     func reloadSettings() {
+        let before = guardLimits
         readNodeSettings()
         runWithCurrentSettings()
+        let waiting = configuration.settings.keysAwaitingRestart(since: startSettings)
+        if !waiting.isEmpty {
+            parts.report(.control("these take effect with a restart only: \(waiting.joined(separator: ", "))"))
+        }
+        if guardLimits != before { parts.report(.control("the guard file's limits changed")) }
     }
 
     private func readNodeSettings() {

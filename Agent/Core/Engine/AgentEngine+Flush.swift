@@ -7,20 +7,81 @@ import Uplink
 import WireFormat
 
 extension AgentEngine {
-    /// Turns everything gathered since the last flush into sealed rows, in one transaction.
+    /// Turns everything gathered since the last flush into sealed rows. What cannot be stored now stays gathered, in
+    /// order and up to ``unstoredSamplesMax`` samples, and is tried again with the next flush.
     func flush() {
         nextFlush = now + flushMilliseconds
         let batch = accumulator.take()
-        do {
-            if batch.sampleCount > 0 { try store(batch) }
-            try storeLosses()
-        } catch {
-            metrics.add("stagebox_agent_flush_failures_total")
+        if batch.sampleCount > 0 {
+            unstored.append(
+                Unstored(parts: batch.parts(samplesMax: AgentEngine.blockSamplesMax), checkpoints: checkpoints))
+            checkpoints = [:]
+        }
+        storeGathered()
+        do { try storeLosses() } catch {
+            // They stay in the buffer until a flush succeeds.
             parts.report(.rowsNotStored(String(describing: error)))
-            try? storeLosses()  // they stay in the buffer until a flush succeeds
         }
         reportIncidents()
         publishOwnMetrics()
+    }
+
+    /// What one flush took, as far as it is not in the buffer.
+    struct Unstored {
+        /// Each a row of its own, stored in one transaction; the checkpoints go with the last.
+        var parts: [MetricBatch]
+        var checkpoints: [String: [UInt8]]
+        var attempts = 0
+        var sampleCount: Int { parts.reduce(0) { $0 + $1.sampleCount } }
+    }
+
+    /// Of the samples that a disk which takes nothing may hold back: 8 MB, a quarter of an hour of 576 series a second.
+    static let unstoredSamplesMax = 500_000
+
+    private func storeGathered() {
+        while !unstored.isEmpty {
+            // Beyond the bound the oldest goes: into the buffer, or else it is declared lost there.
+            let isLast = unstored.reduce(0) { $0 + $1.sampleCount } > Self.unstoredSamplesMax
+            do {
+                try storeFirst(ifFull: isLast ? .declareLost : .refuse)
+                unstored.removeFirst()
+            } catch {
+                metrics.add("stagebox_agent_flush_failures_total")
+                parts.report(.rowsNotStored(String(describing: error)))
+                unstored[0].attempts += 1
+                if !isLast, Self.isWorthRepeating(error, unstored[0].attempts) { break }
+                forsakeFirst()
+            }
+        }
+        if unstored.isEmpty { accumulator.renewIfWorthwhile() }
+    }
+
+    /// Stores what is left of the oldest flush, row by row: a row that is stored is not stored again.
+    private func storeFirst(ifFull policy: FullPolicy) throws {
+        while let part = unstored[0].parts.first {
+            let isLast = unstored[0].parts.count == 1
+            try store(part, isLast ? unstored[0].checkpoints : [:], ifFull: policy)
+            unstored[0].parts.removeFirst()
+        }
+    }
+
+    /// Whether what failed may succeed another time. The buffer's own failures pass with the disk's; what cannot be
+    /// encoded never will be; anything else gets ``attemptsMax`` flushes and must then not keep the rest waiting.
+    private static func isWorthRepeating(_ error: any Error, _ attempts: Int) -> Bool {
+        error is BufferError || !(error is WireError) && attempts < attemptsMax
+    }
+
+    private static let attemptsMax = 30
+
+    private func forsakeFirst() {
+        let first = unstored.removeFirst()
+        metrics.add("stagebox_agent_samples_dropped_total", Double(first.sampleCount), "reason", "not-stored")
+        // Places that sources had read to: what comes next has them too, or newer ones.
+        if unstored.isEmpty {
+            checkpoints.merge(first.checkpoints) { newer, _ in newer }
+        } else {
+            unstored[0].checkpoints.merge(first.checkpoints) { newer, _ in newer }
+        }
     }
 
     /// Every second: the buffer synchronises, frees, forgets and shrinks in small steps.
@@ -28,29 +89,47 @@ extension AgentEngine {
         do { try buffer.upkeep() } catch { parts.report(.rowsNotStored("upkeep of the buffer: \(error)")) }
     }
 
-    private func store(_ batch: MetricBatch) throws {
+    private func store(_ batch: MetricBatch, _ checkpoints: [String: [UInt8]], ifFull policy: FullPolicy) throws {
         var announced: [UplinkEvent] = []
         buffer.rowsInFlight = uplink.rowsInFlight
-        try buffer.transaction {
-            _ = try tables.cover(accumulator.registry.descriptors)
-            for table in tables.tables where !buffer.contains(.table(table.hash)) {
-                let newKey = try sealer.put(
-                    table: table.hash, body: compressor.compress(table.encoded), seriesCount: table.count, in: buffer)
-                if let newKey { announced.append(.auxiliaryStored(.key(newKey))) }
-                announced.append(.auxiliaryStored(.table(table.hash)))
+        try buffer.transaction(ifFull: policy) {
+            try append(batch, &announced)
+            for (key, value) in checkpoints {
+                do { try buffer.stageValue(key, value) } catch BufferError.valueTooLarge(let key) {
+                    parts.report(.rowsNotStored("the place \(key) is not kept: there are too many"))
+                }
             }
-            for part in batch.parts(samplesMax: AgentEngine.blockSamplesMax) {
-                let stored = try sealer.append(try content(of: part), to: buffer)
-                announced.append(contentsOf: events(of: stored))
-            }
-            for (key, value) in checkpoints { try buffer.stageValue(key, value) }
         }
-        checkpoints = [:]
-        // Only what this start still uses stays alive beside the rows that name it.
+        keepLive()
+        announced.forEach(tell)
+    }
+
+    /// Within the caller's transaction: the tables that name the batch's series, and its row.
+    func append(_ batch: MetricBatch, _ announced: inout [UplinkEvent]) throws {
+        _ = try tables.cover(accumulator.registry.descriptors, renewals: accumulator.renewals)
+        var batch = batch
+        if tables.covered < accumulator.registry.descriptors.count {
+            let (kept, left) = batch.keeping(seriesBelow: tables.covered)
+            batch = kept
+            if left > 0 {
+                metrics.add("stagebox_agent_samples_dropped_total", Double(left), "reason", "table-limit")
+            }
+        }
+        for table in tables.tables where !buffer.contains(.table(table.hash)) {
+            let newKey = try sealer.put(
+                table: table.hash, body: compressor.compress(table.encoded), seriesCount: table.count, in: buffer)
+            if let newKey { announced.append(.auxiliaryStored(.key(newKey))) }
+            announced.append(.auxiliaryStored(.table(table.hash)))
+        }
+        guard batch.sampleCount > 0 else { return }
+        announced.append(contentsOf: events(of: try sealer.append(try content(of: batch), to: buffer)))
+    }
+
+    /// Only what this start still uses stays alive beside the rows that name it.
+    func keepLive() {
         var live = Set(tables.tables.map { AuxiliaryName.table($0.hash) })
         if let key = sealer.keys.current { live.insert(.key(key.key.id)) }
         buffer.setLive(live)
-        announced.forEach(tell)
     }
 
     /// A block of this many samples stays far below the batch limit even when nothing compresses.
@@ -94,7 +173,10 @@ extension AgentEngine {
             metrics.set("stagebox_agent_buffer_bytes", Double(depth.bytes), "lane", lane.name)
         }
         metrics.set("stagebox_agent_series", Double(accumulator.registry.descriptors.count))
-        metrics.set("stagebox_agent_samples_refused", Double(accumulator.refusedCount))
+        for (reason, count) in accumulator.refused {
+            metrics.set("stagebox_agent_samples_refused", Double(count), "reason", reason.rawValue)
+        }
+        metrics.set("stagebox_agent_samples_unstored", Double(unstored.reduce(0) { $0 + $1.sampleCount }))
         metrics.set("stagebox_agent_uplink_online", uplink.isOnline ? 1 : 0)
         let counters = uplink.counters
         metrics.set("stagebox_agent_uplink_batches_sent", Double(counters.batchesSent))

@@ -7,30 +7,32 @@ import Uplink
 import WireFormat
 
 extension AgentEngine {
-    /// Stores what an application handed in and answers when it is committed. Events go into a row at once;
-    /// metrics join the samples of the next flush.
+    /// Stores what an application handed in, in rows of its own, and answers when all of it is committed.
     func accept(_ submission: IntakeSubmission) {
+        let records = submission.metrics.lazy.map { (descriptor: $0.descriptor, sample: $0.sample) }
+        guard let pushed = accumulator.columns(of: records) else {
+            submission.reply(.overloaded)
+            return
+        }
         let admission = streams.admit(submission.events)
         do {
-            if !admission.events.isEmpty { try store(admission.events) }
+            try store(admission.events, pushed.batch)
         } catch {
             streams.withdraw(admission.events)
             parts.report(.rowsNotStored(String(describing: error)))
-            submission.reply(.failed(reason: "the buffer could not store the events; try again later"))
+            submission.reply(.failed(reason: "the buffer could not store it; try again later"))
             return
         }
         streams.record(admission.events, now: time.now)
         streams.announce(submission.announcements, now: time.now)
-        var refused = 0
-        for metric in submission.metrics
-        where !accumulator.add(metric.descriptor.key, metric.descriptor.type, metric.sample) { refused += 1 }
         metrics.add("stagebox_agent_intake_events_total", Double(admission.events.count))
         metrics.add("stagebox_agent_intake_duplicates_total", Double(admission.duplicates))
-        metrics.add("stagebox_agent_intake_metrics_total", Double(submission.metrics.count - refused))
-        submission.reply(refused > 0 ? .overloaded : .committed(duplicates: admission.duplicates))
+        metrics.add("stagebox_agent_intake_metrics_total", Double(submission.metrics.count - pushed.claimedCount))
+        submission.reply(.committed(duplicates: admission.duplicates, claimed: pushed.claimedCount))
     }
 
-    private func store(_ events: [ListeningEvent]) throws {
+    private func store(_ events: [ListeningEvent], _ samples: MetricBatch) throws {
+        guard !events.isEmpty || samples.sampleCount > 0 else { return }
         buffer.rowsInFlight = uplink.rowsInFlight
         var announced: [UplinkEvent] = []
         try buffer.transaction(ifFull: .refuse) {
@@ -40,7 +42,11 @@ extension AgentEngine {
                 first += part.count
                 try store(row: part, &announced)
             }
+            for part in samples.parts(samplesMax: AgentEngine.blockSamplesMax) where part.sampleCount > 0 {
+                try append(part, &announced)
+            }
         }
+        if samples.sampleCount > 0 { keepLive() }
         announced.forEach(tell)
     }
 

@@ -66,6 +66,8 @@ package final class AgentEngine {
     var control: ControlStateMachine
     /// What manifests and the node's own settings came to.
     var settings: AgentSettings
+    /// The node's own settings as files, threads and sockets were made by.
+    let startSettings: AgentSettings
     var guardLimits = GuardLimits()
     var results = ResultOutbox()
     var commands: CommandLog
@@ -76,6 +78,8 @@ package final class AgentEngine {
     let compressor: BlockBody
     /// How far sources had read when they made the samples gathered; committed with these.
     var checkpoints: [String: [UInt8]] = [:]
+    /// What earlier flushes could not store, oldest first.
+    var unstored: [Unstored] = []
     var streams = StreamMetrics()
     var streamDescriptorsSent = 0
     /// Since when the derived counters count, milliseconds since 1970, for each series of ``streams``; 0 for gauges.
@@ -108,6 +112,7 @@ package final class AgentEngine {
         boxKey = try BoxKeyPair(secretBytes: parts.identity.boxSecret)
         timeFloor = try Self.timeFloor(parts.identity, bundle, parts.buffer)
         settings = parts.configuration.settings
+        startSettings = parts.configuration.settings
         let (kept, problem) = Self.keptControlState(in: parts.buffer)
         control = ControlStateMachine(
             agent: parts.identity.agent, state: kept, agentVersion: parts.version)
@@ -184,7 +189,6 @@ package final class AgentEngine {
     private func add(_ scrape: Scrape) {
         accumulator.add(scrape)
         for failure in scrape.failures {
-            metrics.add("stagebox_agent_collector_failures_total", 1, "collector", failure.collector)
             parts.report(.collectorFailed(failure.collector, "\(failure.reason)"))
         }
     }
@@ -211,6 +215,10 @@ package final class AgentEngine {
 
     func finish() {
         guard !isStopped else { return }
+        // What came in while we said goodbye.
+        flush()
+        let left = unstored.reduce(0) { $0 + $1.sampleCount }
+        if left > 0 { parts.report(.rowsNotStored("\(left) samples end with this run")) }
         isStopped = true
         parts.transport.disconnect()
         buffer.close()

@@ -4,17 +4,14 @@ package import Control
 package struct EngineConfiguration: Sendable, Equatable {
     /// How often samples become a batch when the aggregator wants nothing else, 200...60 000 ms.
     package var flushMilliseconds: Int64
-    /// How often counters of our own become samples.
-    package var ownMetricsMilliseconds: Int64
 
     /// What the node itself was set to: files, environment and flags, before any manifest.
     package var settings: AgentSettings {
         didSet { flushMilliseconds = settings.flushIntervalMilliseconds }
     }
 
-    package init(flushMilliseconds: Int64 = 10_000, ownMetricsMilliseconds: Int64 = 10_000) {
+    package init(flushMilliseconds: Int64 = 10_000) {
         self.flushMilliseconds = flushMilliseconds
-        self.ownMetricsMilliseconds = ownMetricsMilliseconds
         settings = AgentSettings()
         settings.flushIntervalMilliseconds = flushMilliseconds
     }

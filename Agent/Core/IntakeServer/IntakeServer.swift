@@ -2,6 +2,7 @@ import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import RuntimeSupport
 
 /// Why the intake cannot listen.
 package struct IntakeServerError: Error, CustomStringConvertible {
@@ -34,7 +35,7 @@ package final class IntakeServer: Sendable {
     package static func start(
         _ configuration: IntakeServerConfiguration, _ hooks: IntakeServerHooks
     ) throws -> IntakeServer {
-        if let host = configuration.host, !LoopbackAddress.isLoopback(host) {
+        if let host = configuration.host, !LoopbackHost.isLoopback(host) {
             throw IntakeServerError(
                 description: "intake: refusing to listen on \(host): the intake takes events without authentication, "
                     + "so only loopback (127.0.0.1, ::1, localhost) or a Unix socket will do")

@@ -31,7 +31,7 @@ extension IntakeService {
         let count = metrics.records.count
         submit(IntakeSubmission(metrics: metrics.records) { _ in }) { outcome in
             switch outcome {
-            case .committed: finish(answer, count, rejected)
+            case .committed(_, let claimed): finish(answer, count - claimed, rejected + claimed)
             case .overloaded:
                 let detail = "the intake queue is full; nothing was taken: send the same again later"
                 finish(.problem(429, "Too Many Requests", detail).retryAfter(seconds: 1), 0, rejected)

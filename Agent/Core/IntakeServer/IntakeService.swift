@@ -134,9 +134,10 @@ final class IntakeService: @unchecked Sendable {
         }
         submit(submission) { outcome in
             switch outcome {
-            case .committed(let duplicates):
-                let accepted = max(0, records - duplicates)
-                finish(.accepted(accepted, duplicates: duplicates, counts: "\(rejected),\(counts)"), accepted)
+            case .committed(let duplicates, let claimed):
+                let accepted = max(0, records - duplicates - claimed)
+                let more = claimed > 0 ? ",\"claimed\":\(claimed)" : ""
+                finish(.accepted(accepted, duplicates: duplicates, counts: "\(rejected),\(counts)\(more)"), accepted)
             case .overloaded:
                 let detail = "the intake queue is full; nothing was taken: send the same again later"
                 finish(.problem(429, "Too Many Requests", detail).retryAfter(seconds: 1), 0)
@@ -168,7 +169,7 @@ final class IntakeService: @unchecked Sendable {
         let submission = IntakeSubmission(events: result.events, announcements: result.announcements) { _ in }
         submit(submission) { outcome in
             switch outcome {
-            case .committed(let duplicates):
+            case .committed(let duplicates, _):
                 observe("/1/submit-listens", 200, max(0, count - duplicates), refused)
                 respond(IntakeResponse(status: 200, body: #"{"status":"ok"\#(extra)}"#))
             case .overloaded:

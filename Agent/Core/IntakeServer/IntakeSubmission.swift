@@ -25,8 +25,9 @@ package struct IntakeSubmission: Sendable {
 
 /// What became of a submission.
 package enum IntakeOutcome: Sendable, Equatable {
-    /// Everything that was new is in the buffer's file; `duplicates` events were there already.
-    case committed(duplicates: Int)
+    /// Everything that was new is in the buffer's file; `duplicates` events were there already, and `claimed` samples are
+    /// of series that the agent reads itself (from a scraped target, say) and takes from nobody else.
+    case committed(duplicates: Int, claimed: Int = 0)
     /// Not taken: answered with 429 and Retry-After.
     case overloaded
     /// Not stored: answered with 503. The reason is shown to the client and must hold no data of the request.

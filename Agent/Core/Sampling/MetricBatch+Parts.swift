@@ -44,3 +44,16 @@ extension MetricBatch.Group {
         return sliced
     }
 }
+
+extension MetricBatch {
+    /// Only the series with numbers below `limit`, and how many samples the others had.
+    package func keeping(seriesBelow limit: Int) -> (batch: MetricBatch, left: Int) {
+        var kept = MetricBatch()
+        for group in groups {
+            // Numbers ascend.
+            let count = group.series.firstIndex { Int($0) >= limit } ?? group.series.count
+            if count > 0 { kept.groups.append(count == group.series.count ? group : group.slice(0..<count)) }
+        }
+        return (kept, sampleCount - kept.sampleCount)
+    }
+}

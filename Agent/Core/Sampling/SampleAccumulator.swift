@@ -4,17 +4,33 @@ package import Telemetry
 /// Gathers samples between two flushes and gives them out as columns.
 ///
 /// Scrapes of one layout share a timeline; their values are kept as they come (time-major) and turned into
-/// series-major columns once per flush. Samples pushed by applications are grouped by equal timelines.
+/// series-major columns once per flush. Samples with times of their own are grouped by equal timelines.
 ///
-/// Bound: ``samplesMax`` between two flushes; beyond it samples are refused and counted by the caller.
+/// Bound: ``samplesMax`` between two flushes; beyond it samples are refused. What is refused is counted once, with its
+/// reason. Series that nobody has used for long give their numbers back, see ``renewIfWorthwhile()``.
 package struct SampleAccumulator: Sendable {
     /// 16 MiB of values: an hour of 576 series would need a flush interval far above the largest allowed.
     package static let samplesMax = 2_000_000
+    /// Flushes without a sample after which a series may lose its number: an hour at the usual interval.
+    package static let idleFlushesMax: UInt32 = 360
 
     /// Who hands in scrapes; each numbers its handles and layouts for itself.
     package enum Source: UInt8, Sendable, Comparable {
         case collectors, streams, sources
         package static func < (left: Source, right: Source) -> Bool { left.rawValue < right.rawValue }
+    }
+    /// Why a sample was not taken.
+    package enum Refusal: String, Sendable, CaseIterable {
+        /// Not after the one before it of the same series: the clock stepped back.
+        case order = "out-of-order"
+        /// ``samplesMax``.
+        case full = "queue-full"
+        /// The registry is full, or the series is beyond `SeriesLimits`.
+        case series = "series-limit"
+        /// The series is a source's, which alone gives its samples.
+        case claimed
+        /// A scrape that does not fit its own handles.
+        case malformed
     }
     private struct LayoutKey: Hashable, Comparable {
         var source: Source
@@ -24,8 +40,11 @@ package struct SampleAccumulator: Sendable {
         }
     }
     private struct Layout: Sendable {
-        var numbers: [UInt32]  // registry numbers in the order of the scrape's handles
-        var order: [Int]  // positions sorted by registry number
+        /// Columns of a scrape, also those without a series.
+        var width: Int
+        /// Registry numbers, ascending, and in which column of the scrape each stands.
+        var numbers: [UInt32]
+        var columns: [Int]
         var startTimestamps: [Int64]
         var timestamps: [Int64] = []
         var values: [Double] = []  // time-major
@@ -34,48 +53,75 @@ package struct SampleAccumulator: Sendable {
         var timestamps: [Int64] = []
         var values: [Double] = []
     }
+    private struct Handle: Sendable {
+        var descriptor: SeriesDescriptor
+        /// nil while the registry has no room for it.
+        var number: UInt32?
+    }
 
     package private(set) var registry: SeriesRegistry
+    /// How often all numbers were given anew; what was made of earlier ones is void.
+    package private(set) var renewals = 0
     package private(set) var sampleCount = 0
-    /// Samples that came out of order, were refused at a bound, or whose series could not be registered.
-    package private(set) var refusedCount = 0
-    private var handles: [Source: [UInt32?]] = [:]
+    package private(set) var refused: [Refusal: Int] = [:]
+    package var refusedCount: Int { refused.values.reduce(0, +) }
+    private var handles: [Source: [Handle]] = [:]
+    private var generations: [Source: UInt64] = [:]
     private var layouts: [LayoutKey: Layout] = [:]
     private var points: [UInt32: Points] = [:]
     /// Series of sources, which take no pushed samples.
     private var claimed = Set<UInt32>()
+    /// By number: the flush that it was used in last.
+    private var lastUsed: [UInt32] = []
+    private var flushes: UInt32 = 0
+    private var nextRenewal: UInt32 = 0
 
-    package init(registry: SeriesRegistry = SeriesRegistry()) { self.registry = registry }
+    /// Beyond it no table would name a series.
+    package static let seriesMax = SeriesTableSet.tablesMax * SeriesTableSet.seriesPerTableMax
+
+    package init(registry: SeriesRegistry = SeriesRegistry(capacity: Self.seriesMax)) { self.registry = registry }
+
+    private mutating func refuse(_ reason: Refusal, _ count: Int = 1) {
+        if count > 0 { refused[reason, default: 0] += count }
+    }
+
+    private mutating func number(of key: SeriesKey, _ type: MetricType) -> UInt32? {
+        guard key.isWithinLimits, let number = registry.register(key, type) else { return nil }
+        while lastUsed.count <= Int(number) { lastUsed.append(flushes) }
+        return number
+    }
+
+    // MARK: Scrapes
 
     /// Adds one scrape. A scrape whose timestamp is not after the last one of its layout (the clock stepped
-    /// back) is refused as a whole and counted.
+    /// back) is refused as a whole; of one with series that have no number, only these are.
     package mutating func add(_ scrape: Scrape, from source: Source = .collectors) {
-        let key = LayoutKey(source: source, layout: scrape.layout)
+        if generations[source] != scrape.generation {
+            // The handles begin anew; what layouts hold knows its numbers already.
+            generations[source] = scrape.generation
+            handles[source] = []
+            if source == .sources { claimed = [] }
+        }
         for descriptor in scrape.newDescriptors {
-            let number = registry.register(descriptor.key, descriptor.type)
-            handles[source, default: []].append(number)
+            let number = number(of: descriptor.key, descriptor.type)
+            handles[source, default: []].append(Handle(descriptor: descriptor, number: number))
             if source == .sources, let number { claim(number) }
         }
-        guard sampleCount + scrape.values.count <= Self.samplesMax else {
-            refusedCount += scrape.values.count
-            return
+        guard sampleCount + scrape.values.count <= Self.samplesMax else { return refuse(.full, scrape.values.count) }
+        let key = LayoutKey(source: source, layout: scrape.layout)
+        guard var layout = layouts.removeValue(forKey: key) ?? makeLayout(of: scrape, source) else {
+            return refuse(.malformed, scrape.values.count)
         }
-        if layouts[key] == nil {
-            layouts[key] = makeLayout(of: scrape, handles[source] ?? [])
-        }
+        defer { layouts[key] = layout }
         let timestamp = scrape.timestamp.milliseconds
-        guard var layout = layouts.removeValue(forKey: key) else {
-            refusedCount += scrape.values.count
-            return
+        guard layout.width == scrape.values.count else { return refuse(.malformed, scrape.values.count) }
+        guard layout.timestamps.last.map({ $0 < timestamp }) ?? true else {
+            return refuse(.order, scrape.values.count)
         }
-        if layout.numbers.count == scrape.values.count, layout.timestamps.last.map({ $0 < timestamp }) ?? true {
-            layout.timestamps.append(timestamp)
-            layout.values.append(contentsOf: scrape.values)
-            sampleCount += scrape.values.count
-        } else {
-            refusedCount += scrape.values.count
-        }
-        layouts[key] = layout
+        layout.timestamps.append(timestamp)
+        layout.values.append(contentsOf: scrape.values)
+        sampleCount += layout.numbers.count
+        refuse(.series, layout.width - layout.numbers.count)
     }
 
     /// A source's series is nobody else's: samples of one series must not stand in two groups of a batch out of order.
@@ -83,28 +129,85 @@ package struct SampleAccumulator: Sendable {
         claimed.insert(number)
         let pending = points.removeValue(forKey: number)?.values.count ?? 0
         sampleCount -= pending
-        refusedCount += pending
+        refuse(.claimed, pending)
     }
 
-    private func makeLayout(of scrape: Scrape, _ handles: [UInt32?]) -> Layout? {
-        var numbers: [UInt32] = []
-        numbers.reserveCapacity(scrape.handles.count)
-        for handle in scrape.handles {
-            guard Int(handle) < handles.count, let number = handles[Int(handle)] else { return nil }
-            numbers.append(number)
+    private mutating func makeLayout(of scrape: Scrape, _ source: Source) -> Layout? {
+        let known = handles[source]?.count ?? 0
+        var placed: [(number: UInt32, column: Int)] = []
+        placed.reserveCapacity(scrape.handles.count)
+        for (column, handle) in scrape.handles.enumerated() {
+            let handle = Int(handle)
+            guard handle < known, let entry = handles[source]?[handle] else { return nil }
+            // One that found no room, or lost its number while nobody used it, may have one now.
+            let number = entry.number ?? number(of: entry.descriptor.key, entry.descriptor.type)
+            guard let number else { continue }
+            if entry.number == nil {
+                handles[source]?[handle].number = number
+                if source == .sources { claim(number) }
+            }
+            placed.append((number, column))
         }
+        placed.sort { $0.number < $1.number }
         return Layout(
-            numbers: numbers, order: numbers.indices.sorted { numbers[$0] < numbers[$1] },
+            width: scrape.handles.count, numbers: placed.map(\.number), columns: placed.map(\.column),
             startTimestamps: scrape.startTimestamps)
     }
 
-    /// Adds one pushed sample. Of two samples of a series at one instant the later call wins.
-    /// - Returns: false when it was refused (registry or accumulator full, or a source's series).
+    // MARK: Samples with times of their own
+
+    /// Adds one sample. Of two samples of a series at one instant the later call wins.
+    /// - Returns: false when it was refused.
     package mutating func add(_ key: SeriesKey, _ type: MetricType, _ sample: Sample) -> Bool {
-        guard sampleCount < Self.samplesMax, let number = registry.register(key, type), !claimed.contains(number) else {
-            refusedCount += 1
+        guard sampleCount < Self.samplesMax else {
+            refuse(.full)
             return false
         }
+        guard let number = number(of: key, type) else {
+            refuse(.series)
+            return false
+        }
+        guard !claimed.contains(number) else {
+            refuse(.claimed)
+            return false
+        }
+        if Self.insert(sample, number, into: &points) { sampleCount += 1 }
+        return true
+    }
+
+    /// What ``columns(of:)`` made of pushed samples.
+    package struct Pushed: Sendable {
+        package var batch: MetricBatch
+        /// Samples of series that are a source's; they are not in the batch.
+        package var claimedCount: Int
+    }
+
+    /// Pushed samples as columns of their own, without adding them to what is gathered: they are stored at once, so that
+    /// whoever pushed them is told the truth.
+    /// - Returns: nil when a series has no room; then nothing of it is to be taken.
+    package mutating func columns(of samples: some Sequence<(descriptor: SeriesDescriptor, sample: Sample)>) -> Pushed?
+    {
+        var gathered: [UInt32: Points] = [:]
+        var pushed = Pushed(batch: MetricBatch(), claimedCount: 0)
+        for (descriptor, sample) in samples {
+            guard let number = number(of: descriptor.key, descriptor.type) else {
+                refuse(.series)
+                return nil
+            }
+            if claimed.contains(number) {
+                pushed.claimedCount += 1
+            } else {
+                _ = Self.insert(sample, number, into: &gathered)
+                lastUsed[Int(number)] = flushes
+            }
+        }
+        refuse(.claimed, pushed.claimedCount)
+        pushed.batch.groups = Self.groups(of: gathered)
+        return pushed
+    }
+
+    /// - Returns: whether there is one sample more; false when one of the same instant was replaced.
+    private static func insert(_ sample: Sample, _ number: UInt32, into points: inout [UInt32: Points]) -> Bool {
         let timestamp = sample.timestamp.milliseconds
         var entry = points.removeValue(forKey: number) ?? Points()
         defer { points[number] = entry }
@@ -113,16 +216,18 @@ package struct SampleAccumulator: Sendable {
         while index > 0, entry.timestamps[index - 1] > timestamp { index -= 1 }
         if index > 0, entry.timestamps[index - 1] == timestamp {
             entry.values[index - 1] = sample.value
-            return true
+            return false
         }
         entry.timestamps.insert(timestamp, at: index)
         entry.values.insert(sample.value, at: index)
-        sampleCount += 1
         return true
     }
 
+    // MARK: Flushing
+
     /// Hands out everything gathered since the last call; layouts are kept for the next scrapes.
     package mutating func take() -> MetricBatch {
+        flushes &+= 1
         var batch = MetricBatch()
         for (key, var layout) in layouts.sorted(by: { $0.key < $1.key }) {
             // A layout that nothing used since the last flush belongs to series that went away.
@@ -130,36 +235,39 @@ package struct SampleAccumulator: Sendable {
                 layouts[key] = nil
                 continue
             }
-            batch.groups.append(Self.group(of: layout))
+            if !layout.numbers.isEmpty { batch.groups.append(Self.group(of: layout)) }
+            for number in layout.numbers { lastUsed[Int(number)] = flushes }
             layout.timestamps.removeAll(keepingCapacity: true)
             layout.values.removeAll(keepingCapacity: true)
-            layouts[key] = layout
+            // Columns without a series are tried again.
+            layouts[key] = layout.numbers.count == layout.width ? layout : nil
         }
-        batch.groups.append(contentsOf: pointGroups())
+        for number in points.keys { lastUsed[Int(number)] = flushes }
+        batch.groups.append(contentsOf: Self.groups(of: points))
         points.removeAll(keepingCapacity: true)
         sampleCount = 0
         return batch
     }
 
     private static func group(of layout: Layout) -> MetricBatch.Group {
-        let width = layout.numbers.count
+        let width = layout.width
         let height = layout.timestamps.count
-        var values = [Double](repeating: 0, count: width * height)
+        var values = [Double](repeating: 0, count: layout.columns.count * height)
         var target = 0
-        for position in layout.order {
+        for column in layout.columns {
             for instant in 0..<height {
-                values[target] = layout.values[instant * width + position]
+                values[target] = layout.values[instant * width + column]
                 target += 1
             }
         }
         let starts = layout.startTimestamps
         let hasStarts = starts.count == width && starts.contains { $0 != 0 }
         return MetricBatch.Group(
-            timestamps: layout.timestamps, series: layout.order.map { layout.numbers[$0] }, values: values,
-            startTimestamps: hasStarts ? layout.order.map { starts[$0] } : [])
+            timestamps: layout.timestamps, series: layout.numbers, values: values,
+            startTimestamps: hasStarts ? layout.columns.map { starts[$0] } : [])
     }
 
-    private func pointGroups() -> [MetricBatch.Group] {
+    private static func groups(of points: [UInt32: Points]) -> [MetricBatch.Group] {
         var byTimeline: [[Int64]: [UInt32]] = [:]
         for (number, entry) in points { byTimeline[entry.timestamps, default: []].append(number) }
         return byTimeline.map { timestamps, numbers in
@@ -168,5 +276,43 @@ package struct SampleAccumulator: Sendable {
                 timestamps: timestamps, series: series, values: series.flatMap { points[$0]?.values ?? [] })
         }
         .sorted { ($0.series.first ?? 0, $0.timestamps.count) < ($1.series.first ?? 0, $1.timestamps.count) }
+    }
+
+    // MARK: Renewal
+
+    /// Gives all numbers anew, without the series that nobody has used for ``idleFlushesMax`` flushes, once the registry
+    /// is three quarters full and that frees a quarter of it. Numbers handed out before are void then: call it when
+    /// nothing that was taken still waits to be stored.
+    package mutating func renewIfWorthwhile() {
+        let count = registry.descriptors.count
+        guard count >= registry.capacity / 4 * 3, flushes >= nextRenewal, sampleCount == 0 else { return }
+        nextRenewal = flushes &+ 60
+        let used = lastUsed.indices.filter { flushes &- lastUsed[$0] < Self.idleFlushesMax }
+        guard count - used.count >= max(1, registry.capacity / 4) else { return }
+        var fresh = SeriesRegistry(capacity: registry.capacity)
+        var renumbered: [UInt32: UInt32] = [:]
+        for old in used {
+            let descriptor = registry.descriptors[old]
+            renumbered[UInt32(old)] = fresh.register(descriptor.key, descriptor.type)
+        }
+        lastUsed = used.map { lastUsed[$0] }
+        registry = fresh
+        claimed = Set(claimed.compactMap { renumbered[$0] })
+        handles = handles.mapValues { list in
+            list.map { Handle(descriptor: $0.descriptor, number: $0.number.flatMap { renumbered[$0] }) }
+        }
+        layouts = [:]
+        renewals += 1
+    }
+}
+
+extension SeriesKey {
+    /// Whether a table can hold it.
+    fileprivate var isWithinLimits: Bool {
+        labels.count <= SeriesLimits.labelCountMax
+            && labels.allSatisfy {
+                $0.name.utf8.count <= SeriesLimits.labelNameBytesMax
+                    && $0.value.utf8.count <= SeriesLimits.labelValueBytesMax
+            }
     }
 }

@@ -2,6 +2,7 @@ import AgentCore
 import Buffer
 import Collectors
 import Control
+import Intake
 import MQTT
 import RuntimeSupport
 import Sealing
@@ -25,6 +26,14 @@ final class ControlBench {
     private var events: [TransportEvent] = []
     private var transport: BenchTransport?
     private var engine: AgentEngine?
+    private(set) var buffer: Buffer?
+    let metrics = OwnMetrics()
+    /// Records of metric rows that arrived, by their keys: each row once.
+    private(set) var arrived: [BatchKey: UInt32] = [:]
+    /// Names in ``AgentReport/control(_:)``.
+    private(set) var notes: [String] = []
+    /// The node's own settings, as they are read.
+    var nodeSettings = AgentSettings()
     private let box: BoxKeyPair
     private let signing: SigningKey
     private let certificates: SigningKey
@@ -87,6 +96,7 @@ final class ControlBench {
     func restart() throws {
         events.removeAll()
         engine = nil
+        buffer = nil
         ticks = 0
         let transport = BenchTransport { [weak self] in
             self?.events.append($0)
@@ -95,6 +105,7 @@ final class ControlBench {
         }
         self.transport = transport
         let buffer = try Buffer(path: directory.file("buffer.sqlite"), time: time, generator: SeededGenerator(seed: 1))
+        self.buffer = buffer
         let time = time
         engine = try AgentEngine(
             AgentEngine.Parts(
@@ -104,11 +115,12 @@ final class ControlBench {
                     ClockReading(
                         isSynchronized: true, errorBoundMilliseconds: 1, bootID: .zero,
                         monotonicNanoseconds: time.monotonicNanoseconds)
-                }, metrics: OwnMetrics(), version: "0.1.0",
-                persist: { [weak self] in self?.persisted.append($0) }, report: { _ in },
+                }, metrics: metrics, version: "0.1.0",
+                persist: { [weak self] in self?.persisted.append($0) },
+                report: { [weak self] in if case .control(let note) = $0 { self?.notes.append(note) } },
                 control: ControlHooks(
                     reload: { [weak self] in
-                        self.map { ControlHooks.NodeSettings(settings: AgentSettings(), guardLimits: $0.guardLimits) }
+                        self.map { ControlHooks.NodeSettings(settings: $0.nodeSettings, guardLimits: $0.guardLimits) }
                     },
                     apply: { [weak self] in
                         self?.applied.append($0)
@@ -129,6 +141,23 @@ final class ControlBench {
             engine?.advance()
             deliver()
         }
+    }
+
+    func reload() { engine?.handle(.reload) }
+
+    /// SIGTERM, and what the broker has to say to it.
+    func stop() {
+        engine?.handle(.stop)
+        deliver()
+        time.advance(milliseconds: 3000)
+        engine?.advance()
+    }
+
+    func submit(_ metrics: [MetricRecord]) -> IntakeOutcome? {
+        let box = OutcomeBox()
+        engine?.handle(.submission(IntakeSubmission(metrics: metrics) { box.outcomes.append($0) }))
+        deliver()
+        return box.outcomes.count == 1 ? box.outcomes[0] : nil
     }
 
     /// A second passes; the collectors have read this.
@@ -226,6 +255,10 @@ final class ControlBench {
         {
             births.append(birth)
         }
+        if topic.contains("/batch/"), let header = try? BatchHeader(decodingPrefixOf: payload), header.kind == .metrics
+        {
+            arrived[header.key] = header.recordCount
+        }
         if topic.contains("/batch/"), acknowledges, let header = try? BatchHeader(decodingPrefixOf: payload),
             header.sequence > 0
         {
@@ -292,3 +325,6 @@ final class BenchTransport: MessageTransport, @unchecked Sendable {
         return sent
     }
 }
+
+/// `@unchecked Sendable`: one thread runs engine and test.
+private final class OutcomeBox: @unchecked Sendable { var outcomes: [IntakeOutcome] = [] }

@@ -1,4 +1,5 @@
 import AgentCore
+import Buffer
 import Collectors
 import Telemetry
 import Testing
@@ -103,9 +104,86 @@ struct SampleAccumulatorTests {
             let new = try set.cover(descriptors)
             #expect(!new.isEmpty)
             #expect(set.tables.reduce(0) { $0 + Int($1.count) } == descriptors.count)
-            #expect(set.tables.count <= SeriesTableSet.tablesMax)
+            #expect(set.tables.count <= SeriesTableSet.partialTablesMax)
         }
         let again = try set.cover(descriptors)
         #expect(again.isEmpty)
+    }
+
+    @Test("a scrape with a series that has no room loses that one only, until there is room")
+    func partialScrape() {
+        var accumulator = SampleAccumulator(registry: SeriesRegistry(capacity: 2))
+        accumulator.add(scrape(1, [1, 2, 3], new: ["a", "b", "c"], handles: [0, 1, 2]))
+        let batch = accumulator.take()
+        #expect(batch.groups.map(\.values) == [[1, 2]] && batch.groups.map(\.series) == [[0, 1]])
+        #expect(accumulator.refused == [.series: 1])
+    }
+
+    @Test("a series beyond the limits of a table is refused and does not stand in the others' way")
+    func hostileSeries() {
+        var accumulator = SampleAccumulator()
+        let name = String(repeating: "n", count: 300)
+        let key = SeriesKey(name: "x", labels: [Label(name, "v")])
+        let isTaken = accumulator.add(key, .gauge, Sample(timestamp: Timestamp(milliseconds: 1), value: 1))
+        #expect(!isTaken && accumulator.refused == [.series: 1])
+    }
+
+    @Test("a new generation of handles begins anew; what was gathered under the old one stays")
+    func generations() {
+        var accumulator = SampleAccumulator()
+        accumulator.add(scrape(1, [1, 2], new: ["a", "b"], handles: [0, 1]))
+        var second = scrape(2, [20, 30], new: ["b", "c"], handles: [0, 1])
+        second.generation = 1
+        second.layout = 2
+        accumulator.add(second)
+        let names = accumulator.registry.descriptors.map(\.key.name)
+        var found: [String: [Double]] = [:]
+        for group in accumulator.take().groups {
+            for (index, number) in group.series.enumerated() {
+                found[names[Int(number)], default: []].append(group.values[index * group.timestamps.count])
+            }
+        }
+        #expect(found == ["a": [1], "b": [2, 20], "c": [30]])
+        #expect(accumulator.refusedCount == 0)
+    }
+
+    @Test("series that nobody uses any more give their numbers back, and come again under new ones")
+    func renewal() throws {
+        var accumulator = SampleAccumulator(registry: SeriesRegistry(capacity: 100))
+        var tables = SeriesTableSet(encode: { $0.flatMap { Array($0.key.name.utf8) } }, hash: { _ in .zero })
+        accumulator.add(scrape(1, [1], new: ["kept"], handles: [0]))
+        for index in 0..<80 {
+            _ = accumulator.add(
+                SeriesKey(name: "p\(index)"), .gauge, Sample(timestamp: Timestamp(milliseconds: 1), value: 1))
+        }
+        _ = accumulator.take()
+        _ = try tables.cover(accumulator.registry.descriptors, renewals: accumulator.renewals)
+        for instant in 2..<1000 {
+            accumulator.add(scrape(Int64(instant), [Double(instant)], handles: [0]))
+            _ = accumulator.take()
+            accumulator.renewIfWorthwhile()
+        }
+        #expect(accumulator.renewals == 1 && accumulator.registry.descriptors.map(\.key.name) == ["kept"])
+        _ = try tables.cover(accumulator.registry.descriptors, renewals: accumulator.renewals)
+        #expect(tables.covered == 1)
+        accumulator.add(scrape(2000, [7], handles: [0]))
+        _ = accumulator.add(SeriesKey(name: "p3"), .gauge, Sample(timestamp: Timestamp(milliseconds: 1), value: 3))
+        #expect(accumulator.take().groups.map(\.values) == [[7], [3]])
+    }
+
+    @Test("tables are split by size, and series beyond the last table are not covered")
+    func tableBounds() throws {
+        var set = SeriesTableSet(
+            encode: { [UInt8](repeating: 0, count: $0.count * 10_000) },
+            hash: { ID256(high: ID128(high: UInt64($0.count), low: 0), low: .zero) })
+        let descriptors = (0..<3000).map { SeriesDescriptor(key: SeriesKey(name: "s\($0)"), type: .gauge) }
+        _ = try set.cover(descriptors)
+        #expect(set.tables.allSatisfy { $0.encoded.count <= SeriesTableSet.tableBytesMax })
+        #expect(set.tables.count == SeriesTableSet.tablesMax && set.covered < descriptors.count)
+        #expect(set.tables.reduce(0) { $0 + Int($1.count) } == set.covered)
+        #expect(SeriesTableSet.tablesMax <= BufferLimits.tablesPerRowMax)
+        let batch = MetricBatch(groups: [.init(timestamps: [1, 2], series: [0, 5, 9], values: [1, 2, 3, 4, 5, 6])])
+        let (kept, left) = batch.keeping(seriesBelow: 6)
+        #expect(kept.groups.map(\.values) == [[1, 2, 3, 4]] && left == 2)
     }
 }
