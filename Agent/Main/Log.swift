@@ -2,34 +2,16 @@ import AgentCore
 import Glibc
 import Synchronization
 
-/// Lines on standard error, which the journal takes. A report that repeats is written once a minute, with the
-/// count of those left out.
+/// Lines on standard error, which the journal takes, through a ``LogThrottle``.
 enum Log {
-    private struct Repeats {
-        var line = ""
-        var writtenAt = 0
-        var suppressed = 0
-    }
-    private static let repeats = Mutex<[String: Repeats]>([:])
-    private static let quietSeconds = 60
+    private static let throttle = Mutex(LogThrottle())
 
     static func write(_ what: String, _ detail: String) { Output.error("stagebox-agent: \(what): \(detail)\n") }
 
     static func write(_ report: AgentReport) {
         let (what, detail) = describe(report)
         let now = time(nil)
-        let line: String? = repeats.withLock { repeats in
-            var known = repeats[what] ?? Repeats()
-            defer { repeats[what] = known }
-            if known.line == detail, now - known.writtenAt < quietSeconds {
-                known.suppressed += 1
-                return nil
-            }
-            let suffix = known.suppressed > 0 ? " (and \(known.suppressed) times before)" : ""
-            known = Repeats(line: detail, writtenAt: now, suppressed: 0)
-            return detail + suffix
-        }
-        if let line { write(what, line) }
+        if let line = throttle.withLock({ $0.admit(what, detail, now: now) }) { write(what, line) }
     }
 
     private static func describe(_ report: AgentReport) -> (String, String) {

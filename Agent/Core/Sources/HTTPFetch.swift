@@ -1,7 +1,7 @@
 import Glibc
 import Sources
 
-/// One GET that never blocks, but for the name of a host that is no number.
+/// One GET that never blocks.
 final class HTTPFetch {
     enum Outcome {
         case answer(HTTPAnswer)
@@ -13,6 +13,8 @@ final class HTTPFetch {
     let deadlineMilliseconds: Int64
 
     private var addresses: ArraySlice<SocketAddress>
+    /// While the host's name is looked up.
+    private var resolution: HostResolution?
     private var descriptor: Int32 = -1
     private var isConnected = false
     private var unsent: ArraySlice<UInt8>
@@ -24,19 +26,31 @@ final class HTTPFetch {
         request = target.request(accept: accept)
         unsent = request[...]
         reader = HTTPAnswerReader(bodyBytesMax: bodyBytesMax)
-        addresses = SocketAddress.resolve(target.host, target.port)[...]
-        connectNext("the host's name is not known")
+        addresses = SocketAddress.resolve(target.host, target.port, isNumber: true)[...]
+        if addresses.isEmpty {
+            resolution = HostResolution(target.host, target.port)
+            if resolution == nil { end(.failed("too many names are being looked up")) }
+        } else {
+            connectNext("no address")
+        }
     }
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
     var interest: pollfd? {
         guard outcome == nil else { return nil }
+        if let resolution { return pollfd(fd: resolution.descriptor, events: Int16(POLLIN), revents: 0) }
         return pollfd(fd: descriptor, events: Int16(unsent.isEmpty ? POLLIN : POLLOUT), revents: 0)
     }
 
     func ready() {
         guard outcome == nil else { return }
+        if let resolution {
+            guard let found = resolution.addresses else { return }
+            self.resolution = nil
+            addresses = found[...]
+            return connectNext("the host's name is not known")
+        }
         if !isConnected {
             var code: Int32 = 0
             var length = socklen_t(MemoryLayout<Int32>.size)
@@ -96,26 +110,24 @@ final class HTTPFetch {
     private func end(_ outcome: Outcome) {
         guard self.outcome == nil else { return }
         self.outcome = outcome
+        resolution = nil
         if descriptor >= 0 { close(descriptor) }
         descriptor = -1
     }
 }
 
 /// An address as the kernel takes it.
-struct SocketAddress {
+struct SocketAddress: Sendable {
     var family: Int32
     private var bytes: [UInt8]
 
-    /// Numbers are not looked up; a name is, which may take as long as the resolver does.
-    static func resolve(_ host: String, _ port: UInt16) -> [SocketAddress] {
+    /// - Parameter isNumber: only what needs no looking up; else a name, which may take as long as the resolver does.
+    static func resolve(_ host: String, _ port: UInt16, isNumber: Bool) -> [SocketAddress] {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        hints.ai_flags = AI_NUMERICHOST
+        hints.ai_flags = isNumber ? AI_NUMERICHOST : 0
         var list: UnsafeMutablePointer<addrinfo>?
-        if getaddrinfo(host, String(port), &hints, &list) != 0 {
-            hints.ai_flags = 0
-            guard getaddrinfo(host, String(port), &hints, &list) == 0 else { return [] }
-        }
+        guard getaddrinfo(host, String(port), &hints, &list) == 0 else { return [] }
         defer { freeaddrinfo(list) }
         var found: [SocketAddress] = []
         var next = list

@@ -148,7 +148,12 @@ public struct HTTPAnswerReader: Sendable {
             switch field[..<colon].lowercased() {
             case "content-type": answer.contentType = String(value)
             case "content-length":
-                guard let bytes = Int(value.filter { $0 != " " }), bytes >= 0 else { throw .malformed(.length) }
+                // RFC 9112, section 6.3: two that differ cannot be trusted.
+                var digits = value
+                while digits.last == " " || digits.last == "\t" { digits.removeLast() }
+                guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let bytes = Int(digits),
+                    length ?? bytes == bytes
+                else { throw .malformed(.length) }
                 length = bytes
             case "transfer-encoding": isChunked = value.lowercased().contains("chunked")
             case "content-encoding": if value.lowercased() != "identity" { throw .malformed(.coding) }

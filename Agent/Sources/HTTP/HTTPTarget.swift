@@ -40,7 +40,19 @@ public struct HTTPTarget: Sendable, Hashable, CustomStringConvertible {
     }
 
     public var authority: String { (host.contains(":") ? "[\(host)]" : host) + (port == 80 ? "" : ":\(port)") }
-    public var description: String { "http://\(authority)\(path)" }
+    /// Without the query, which may hold a secret; `?…` stands for it. For people and logs.
+    public var description: String {
+        let shown = path.prefix { $0 != "?" }
+        return "http://\(authority)\(shown)\(shown.count < path.count ? "?…" : "")"
+    }
+    /// Any text that should have been an address, for logs: 80 bytes at most, without user, password, query and fragment.
+    public static func shown(_ text: String) -> String {
+        var rest = text.prefix { $0 != "?" && $0 != "#" }
+        if let at = rest.lastIndex(of: "@") { rest = rest[rest.index(after: at)...] }
+        return String(rest.prefix(80))
+    }
+    /// With the query: names the target.
+    public var url: String { "http://\(authority)\(path)" }
 
     /// The address of a reference in a document fetched from here (RFC 3986, section 5.2, for http only).
     /// - Returns: nil for other schemes.

@@ -18,7 +18,7 @@ public struct ScrapeTarget: Sendable, Hashable {
 
     /// What tells it from all other targets, in every report the same.
     public var unit: String {
-        "scrape \(address) " + labels.map { "\($0.name)=\($0.value)" }.joined(separator: ",")
+        "scrape \(address.url) " + labels.map { "\($0.name)=\($0.value)" }.joined(separator: ",")
     }
 
     public enum Outcome: Sendable, Equatable {
@@ -33,7 +33,9 @@ public struct ScrapeTarget: Sendable, Hashable {
         ]
         for label in group.labels { values[label.name] = label.value }
         guard rules.keep({ values[$0] ?? "" }) else { return .dropped }
-        guard values["__scheme__"] == "http" else { return .invalid("\(text): only plain http can be scraped") }
+        guard values["__scheme__"] == "http" else {
+            return .invalid("\(HTTPTarget.shown(text)): only plain http can be scraped")
+        }
         let path = values["__metrics_path__"] ?? ""
         let parameters = values.filter { $0.key.hasPrefix("__param_") }.sorted { $0.key < $1.key }.map {
             escaped(String($0.key.dropFirst(8))) + "=" + escaped($0.value)
@@ -41,7 +43,7 @@ public struct ScrapeTarget: Sendable, Hashable {
         let query = parameters.isEmpty ? "" : (path.contains("?") ? "&" : "?") + parameters.joined(separator: "&")
         guard let place = values["__address__"],
             let address = HTTPTarget("http://\(place)\(path.hasPrefix("/") ? "" : "/")\(path)\(query)")
-        else { return .invalid("\(text.prefix(80)): is not of the form host:port") }
+        else { return .invalid("\(HTTPTarget.shown(text)): is not of the form host:port") }
         if (values["instance"] ?? "").isEmpty { values["instance"] = place }
         let labels = values.filter { !$0.key.hasPrefix("__") && !$0.value.isEmpty }.map {
             Label(SourceNames.enrolmentLabels.contains($0.key) ? "exported_\($0.key)" : $0.key, $0.value)
