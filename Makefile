@@ -1,5 +1,6 @@
 # Stagebox. `make help` lists what there is to do.
 SWIFT ?= swift
+export SWIFT
 BUILD := .build/release
 DURATION ?=
 SEEDS ?= 200

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Warnings are errors in CI (`STAGEBOX_WARNINGS_AS_ERRORS=1`); fuzz and benchmark targets exist with `STAGEBOX_DEV=1`.
+// Warnings are errors in CI (`STAGEBOX_WARNINGS_AS_ERRORS=1`); benchmark targets exist with `STAGEBOX_DEV=1`.
 let warningsAsErrors = Context.environment["STAGEBOX_WARNINGS_AS_ERRORS"] == "1"
 let isDevelopment = Context.environment["STAGEBOX_DEV"] == "1"
 
@@ -81,16 +81,16 @@ let shared: [Target] = [
 
 let agent: [Target] = [
     module("Agent/Collectors", ["Telemetry", "RuntimeSupport"]),
-    module("Agent/Intake", ["Telemetry", "RuntimeSupport", "JSON"]),
-    module("Agent/Sources", ["Telemetry", "RuntimeSupport", "JSON", "Interchange", "Intake"]),
+    module("Agent/Intake", ["Telemetry", "JSON"]),
+    module("Agent/Sources", ["Telemetry", "JSON", "Interchange", "Intake"]),
     module("Agent/Buffer", ["Telemetry", "WireFormat", "SQLite", "RuntimeSupport"]),
     module("Agent/Uplink", ["Telemetry", "WireFormat", "RuntimeSupport"]),
     module("Agent/Control", ["Telemetry", "WireFormat", "RuntimeSupport", "Sources"]),
     module(
         "Agent/Core", name: "AgentCore",
         [
-            "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "MQTT", "Collectors", "Intake", "Buffer",
-            "Uplink", "Control", "Sources", "Interchange", "COpenSSL", log,
+            "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "MQTT", "Collectors", "Intake", "Buffer", "Uplink",
+            "Control", "Sources", "Interchange", log,
             .product(name: "NIOCore", package: nio), .product(name: "NIOPosix", package: nio),
             .product(name: "NIOHTTP1", package: nio),
         ]),
@@ -200,7 +200,7 @@ let testTargets: [Target] = [
         ]),
 ]
 
-/// Benchmarks and fuzz targets, with `STAGEBOX_DEV=1` only.
+/// Benchmarks, with `STAGEBOX_DEV=1` only.
 let developmentTargets: [Target] = [
     program("QueryBenchmark", "Tests/Benchmarks/Query", ["PromQL", "Telemetry"]),
     program("CollectorBenchmark", "Tests/Benchmarks/Collectors", ["Collectors", "Telemetry", "RuntimeSupport"]),

@@ -30,6 +30,10 @@ extension AgentSettings {
     package static let collectorSection = "collectors."
     static let collectorIntervals: ClosedRange<Int64> = 100...3_600_000
 
+    /// The default may be missing; a file that is named must be there.
+    package static let guardFileKey = path(
+        "guard-file", \.guardFilePath, "what remote configuration may never do here; must exist if it is named")
+
     package static let keys: [SettingKey] =
         [
             text("broker.host", \.brokerHost, standard: "as enrolled", isRemote: true, "the broker's name or address"),
@@ -75,8 +79,9 @@ extension AgentSettings {
                 return nil
             },
             SettingKey(
-                name: "intake.socket", type: "path", standard: AgentSettings().intakeSocketPath,
-                range: "absolute, at most 107 bytes; off for none", meaning: "the same over a Unix socket",
+                name: "intake.socket", type: "path", standard: "off",
+                range: "absolute, at most 107 bytes; off for none",
+                meaning: "the same over a Unix socket; the service's folder is /run/stagebox-agent",
                 isRemote: false
             ) { value, settings in
                 if value == "off" {
@@ -107,7 +112,7 @@ extension AgentSettings {
                 return nil
             },
             choice("log-level", \.logLevel, isRemote: true, "messages below it are left out"),
-            path("guard-file", \.guardFilePath, "what remote configuration may never do here"),
+            guardFileKey,
             SettingKey(
                 name: groupsKey, type: "list", standard: "none", range: "up to \(GroupName.countMax) names",
                 meaning: "groups whose manifests apply, later ones over earlier; in the agent's own manifest only",
@@ -157,12 +162,6 @@ extension AgentSettings {
     }
 
     private static func isLoopbackEndpoint(_ text: String) -> Bool {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0 else {
-            return false
-        }
-        let host = text[..<colon]
-        if host == "localhost" || host == "[::1]" { return true }
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+        LoopbackHost.endpoint(text).map { LoopbackHost.isLoopback($0.host) } ?? false
     }
 }

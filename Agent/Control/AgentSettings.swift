@@ -39,8 +39,8 @@ package struct AgentSettings: Sendable, Equatable {
 
     /// Empty: no TCP listener.
     package var intakeListen = "127.0.0.1:9470"
-    /// Empty: no Unix socket.
-    package var intakeSocketPath = "/run/stagebox-agent/intake.sock"
+    /// Empty: no Unix socket, which is the default: a folder for it exists only where the service's unit made one.
+    package var intakeSocketPath = ""
     package var intakeRecordsMax = 10_000
     package var intakeRequestBytesMax = 4 * 1024 * 1024
     package var intakeConnectionsMax = 64

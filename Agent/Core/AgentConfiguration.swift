@@ -1,4 +1,5 @@
 package import Control
+import RuntimeSupport
 
 /// Settings of one agent; every one has a default.
 package struct AgentConfiguration: Sendable {
@@ -11,8 +12,6 @@ package struct AgentConfiguration: Sendable {
 
     package init(dataDirectory: String = "/var/lib/stagebox-agent") {
         settings.dataDirectory = dataDirectory
-        settings.intakeListen = "127.0.0.1:9470"
-        settings.intakeSocketPath = ""
     }
 
     /// Buffer, identity and machine key.
@@ -43,11 +42,16 @@ package struct AgentConfiguration: Sendable {
         get { settings.sysRoot }
         set { settings.sysRoot = newValue }
     }
-    /// Loopback port of the intake; nil: no TCP.
+    /// Loopback port of the intake; nil: no TCP. Setting it keeps the host.
     package var intakePort: Int? {
-        get { settings.intakeListen.split(separator: ":").last.flatMap { Int($0) } }
-        set { settings.intakeListen = newValue.map { "127.0.0.1:\($0)" } ?? "" }
+        get { LoopbackHost.endpoint(settings.intakeListen).map { Int($0.port) } }
+        set {
+            let host = intakeHost ?? "127.0.0.1"
+            settings.intakeListen = newValue.map { host.contains(":") ? "[\(host)]:\($0)" : "\(host):\($0)" } ?? ""
+        }
     }
+    /// Loopback host of the intake, without brackets; nil: no TCP.
+    package var intakeHost: String? { LoopbackHost.endpoint(settings.intakeListen)?.host }
     package var intakeSocketPath: String? {
         get { settings.intakeSocketPath.isEmpty ? nil : settings.intakeSocketPath }
         set { settings.intakeSocketPath = newValue ?? "" }

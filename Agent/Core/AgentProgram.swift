@@ -60,10 +60,15 @@ package final class AgentProgram {
     /// - Parameter onRunning: called once everything is up.
     package func run(onRunning: (_ intakePort: Int) -> Void, heartbeat: () -> Void) throws {
         let identityFile = try IdentityFile(configuration)
-        guard let identity = try identityFile.read() else { throw Failure.notEnrolled(configuration.identityPath) }
+        guard var identity = try identityFile.read() else { throw Failure.notEnrolled(configuration.identityPath) }
+        if identity.fillInPseudonymKey() { try identityFile.write(identity) }
+        if identity.pseudonymKeyVersion == AgentIdentity.ownPseudonyms {
+            report(.uplink("users' pseudonyms are this node's own: its enrolment brought no key of the tenant"))
+        }
+        let (roots, metrics) = (CollectorRoots(proc: configuration.procRoot, sys: configuration.sysRoot), metrics)
+        let collectors = { DefaultCollectors.make(roots: roots) + [OwnMetricsCollector(metrics) as any Collector] }
         let runner = CollectorRunner(
-            collectors: DefaultCollectors.make(
-                roots: CollectorRoots(proc: configuration.procRoot, sys: configuration.sysRoot)), time: time,
+            collectors: collectors(), time: time, remake: collectors,
             deliver: { [mailbox] in mailbox.push(.scrape($0)) })
         let sources = SourceControl(
             time: time, metrics: metrics, report: report, deliver: { [mailbox] in mailbox.push(.source($0)) })
@@ -140,12 +145,9 @@ package final class AgentProgram {
     }
 
     private func startIntake(_ identity: AgentIdentity) throws -> IntakeServer {
-        let pseudonyms =
-            identity.pseudonymKey.isEmpty
-            ? PseudonymKey(randomVersion: 0)
-            : try PseudonymKey(bytes: identity.pseudonymKey, version: identity.pseudonymKeyVersion)
+        let pseudonyms = try PseudonymKey(bytes: identity.pseudonymKey, version: identity.pseudonymKeyVersion)
         var settings = IntakeServerConfiguration()
-        settings.host = configuration.intakePort == nil ? nil : "127.0.0.1"
+        settings.host = configuration.intakeHost
         settings.port = configuration.intakePort ?? 0
         settings.socketPath = configuration.intakeSocketPath
         settings.recordsMax = configuration.intakeRecordsMax

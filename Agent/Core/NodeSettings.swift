@@ -25,7 +25,8 @@ package enum NodeSettings {
     package static var documentation: String {
         var lines = AgentSettings.keys.filter { !unsupported.contains($0.name) }.map { key in
             let range = key.range.isEmpty ? "" : "; \(key.range)"
-            return "\(key.name) (\(key.type), \(key.standard)\(range)): \(key.meaning)"
+            let restart = AgentSettings.restartKeyNames.contains(key.name) ? " [takes a restart]" : ""
+            return "\(key.name) (\(key.type), \(key.standard)\(range)): \(key.meaning)\(restart)"
         }
         let names = knownCollectors.sorted().joined(separator: ", ")
         lines.append("collectors.NAME (on, off or an interval, on; 100 ms to 60 min): one of \(names)")
@@ -40,7 +41,7 @@ package enum NodeSettings {
     ///   - path: the settings file; nil: ``standardPath``, which may be missing.
     ///   - environment: looked at for `STAGEBOX_…` and the product's fixed names.
     ///   - base: what file and environment override.
-    /// - Throws: ``SettingsError`` with file, line and key.
+    /// - Throws: ``SettingsError`` with file, line and key; also when a guard file is named that cannot be read.
     package static func read(
         path: String?, environment: [String: String], base: AgentConfiguration = AgentConfiguration()
     ) throws(SettingsError) -> AgentConfiguration {
@@ -55,7 +56,11 @@ package enum NodeSettings {
         configuration.settings = try AgentSettings(
             SettingsLayers(
                 base: base.settings, file: file, environment: environment, knownCollectors: collectors))
-        if let guardFile = try document(configuration.settings.guardFilePath, mustExist: false) {
+        // Whoever names a guard file wants one: a mistyped path must not leave the node without.
+        let isGuardNamed =
+            file?.entries[AgentSettings.guardFileKey.name] != nil
+            || !(environment[AgentSettings.guardFileKey.environmentName] ?? "").isEmpty
+        if let guardFile = try document(configuration.settings.guardFilePath, mustExist: isGuardNamed) {
             configuration.guardLimits = try GuardLimits(guardFile)
         }
         return configuration

@@ -26,6 +26,10 @@ enum AgentCommand {
           --sys-root DIR         (/sys)
         """
 
+    /// sysexits.h, EX_USAGE and EX_CONFIG: trying the same again does not help, and the service's unit does not.
+    static let badUsage: Int32 = 64
+    static let badSettings: Int32 = 78
+
     struct BadUsage: Error { let message: String }
 
     static func run(_ arguments: [String]) -> Int32 {
@@ -47,7 +51,10 @@ enum AgentCommand {
             return 0
         } catch let error as BadUsage {
             Output.error("stagebox-agent: \(error.message)\n\n\(usage)\n")
-            return 64
+            return Self.badUsage
+        } catch let error as SettingsError {
+            Output.error("stagebox-agent: \(error)\n")
+            return Self.badSettings
         } catch {
             Output.error("stagebox-agent: \(error)\n")
             return 1

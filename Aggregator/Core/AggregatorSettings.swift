@@ -24,6 +24,8 @@ package struct AggregatorSettings {
     }
 
     package static let standardPath = "/etc/stagebox-aggregator/aggregator.yaml"
+    /// The source of ``SettingsError``s that a flag caused.
+    package static let flagSource = "command line"
     static let logLevels = ["debug", "info", "warning", "error"]
 
     package static let keys: [Key] = [
@@ -142,7 +144,7 @@ package struct AggregatorSettings {
         }
         for flag in flags {
             guard let key = keys.first(where: { $0.name == flag.key }) else { continue }
-            try apply(key, flag.value, &configuration, source: "command line", name: flag.key)
+            try apply(key, flag.value, &configuration, source: flagSource, name: flag.key)
         }
         return configuration
     }

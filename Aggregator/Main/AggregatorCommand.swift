@@ -56,8 +56,14 @@ struct AggregatorCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard !settings else { return }
-        do { _ = try makeConfiguration() } catch let error as SettingsError { throw ValidationError("\(error)") }
+        do { _ = try makeConfiguration() } catch let error as SettingsError {
+            // What the file or the environment says wrong is no bad usage: run() tells.
+            if error.source == AggregatorSettings.flagSource { throw ValidationError("\(error)") }
+        }
     }
+
+    /// sysexits.h, EX_CONFIG: the service's unit does not try again.
+    private static let badSettings: Int32 = 78
 
     private func makeConfiguration() throws -> AggregatorConfiguration {
         var flags: [(key: String, value: String)] = []
@@ -93,7 +99,11 @@ struct AggregatorCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard !settings else { return print(AggregatorSettings.documentation) }
-        var configuration = try makeConfiguration()
+        var configuration: AggregatorConfiguration
+        do { configuration = try makeConfiguration() } catch let error as SettingsError {
+            FileHandle.standardError.write(Data("stagebox-aggregator: \(error)\n".utf8))
+            throw ExitCode(Self.badSettings)
+        }
         configuration.allowsExperimentalQueries = promqlExperimental
         let logger = makeLogger(configuration.logLevel)
         let aggregator = try Aggregator.make(configuration: configuration, logger: logger)

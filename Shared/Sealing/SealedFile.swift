@@ -62,7 +62,8 @@ public struct SealedFile: Sendable {
 
 /// The key that a machine's local state is sealed under.
 public struct MachineKey: Sendable {
-    public static let credentialName = "stagebox"
+    /// As the service's unit names it.
+    public static let credentialName = "machine.key"
     let secret: SecretBytes
 
     /// Derived from any 16 or more bytes of secret (a systemd credential, a key file).
@@ -72,7 +73,7 @@ public struct MachineKey: Sendable {
         secret = SecretBytes(copying: Hash.blake2b256(Array("stagebox/1 machine".utf8) + secretBytes).bytes)
     }
 
-    /// The systemd credential `$CREDENTIALS_DIRECTORY/stagebox` when there is one, else the 0600 file at
+    /// The systemd credential `$CREDENTIALS_DIRECTORY/machine.key` when there is one, else the 0600 file at
     /// `path`, which is made (32 random bytes) when it does not exist.
     /// - Parameter credentialsDirectory: the value of `CREDENTIALS_DIRECTORY`; nil or empty when unset.
     public static func load(credentialsDirectory: String?, path: String) throws(SealingError) -> MachineKey {

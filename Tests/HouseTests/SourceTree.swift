@@ -33,6 +33,10 @@ struct SourceTree {
         }
     }
 
+    /// The modules of C libraries that Package.swift declares.
+    static let systemModules: [String] = read("Package.swift").split(separator: ".systemLibrary(name: \"").dropFirst()
+        .map { String($0.prefix { $0 != "\"" }) }
+
     static func read(_ path: String) -> String {
         guard let file = fopen("\(root)/\(path)", "r") else { return "" }
         defer { fclose(file) }

@@ -18,7 +18,7 @@ extension RealProcessTests {
     private func controlTree(_ label: String, groups: String = "", guardText: String? = nil) throws -> SmokeTree {
         let tree = try SmokeTree(label)
         let guardFile = tree.folder.file("guard.yaml")
-        if let guardText { try Files.write(Array(guardText.utf8), to: guardFile) }
+        try Files.write(Array((guardText ?? "").utf8), to: guardFile)
         try Files.write(Array((Self.nodeFile + "guard-file: \(guardFile)\n").utf8), to: tree.folder.file("agent.yaml"))
         tree.agentOptions = ["--config", tree.folder.file("agent.yaml")]
         tree.groups = groups

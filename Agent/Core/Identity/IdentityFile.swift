@@ -16,8 +16,24 @@ package struct IdentityFile {
         file = SealedFile(path: configuration.identityPath, purpose: AgentIdentity.purpose, key: key)
     }
 
+    package enum Failure: Error, CustomStringConvertible {
+        case otherKey(path: String)
+        package var description: String {
+            switch self {
+            case .otherKey(let path):
+                "\(path) is damaged or was sealed under another machine key: enrolment and service must both have the "
+                    + "credential \(MachineKey.credentialName), or both the key file"
+            }
+        }
+    }
+
     /// - Returns: nil before enrolment.
-    package func read() throws -> AgentIdentity? { try file.read().map { try AgentIdentity(decoding: $0) } }
+    /// - Throws: ``Failure`` when the machine key does not open it, ``SealingError`` for other faults.
+    package func read() throws -> AgentIdentity? {
+        let plain: [UInt8]?
+        do { plain = try file.read() } catch SealingError.notAuthentic { throw Failure.otherKey(path: file.path) }
+        return try plain.map { try AgentIdentity(decoding: $0) }
+    }
     /// Another sealed file beside this one.
     func sibling(_ purpose: String) throws -> SealedFile {
         SealedFile(path: "\(file.path).\(purpose)", purpose: purpose, key: key)

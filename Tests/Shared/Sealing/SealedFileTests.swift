@@ -51,7 +51,7 @@ struct SealedFileTests {
     func credential() throws {
         let directory = try TemporaryDirectory("sealed-file")
         defer { directory.remove() }
-        try directory.write([UInt8](repeating: 9, count: 32), to: "credentials/stagebox")
+        try directory.write([UInt8](repeating: 9, count: 32), to: "credentials/machine.key")
         let key = try MachineKey.load(
             credentialsDirectory: directory.file("credentials"), path: directory.file("machine.key"))
         #expect(!Files.exists(directory.file("machine.key")))

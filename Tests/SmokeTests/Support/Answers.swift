@@ -50,6 +50,11 @@ enum Answers {
     static func decode<Value: Decodable>(_ type: Value.Type, _ answer: HTTPExchange.Answer) throws -> Value {
         try JSONDecoder().decode(type, from: Data(answer.body))
     }
+
+    /// JSON values, one a line.
+    static func lines<Value: Decodable>(_ type: Value.Type, _ answer: HTTPExchange.Answer) throws -> [Value] {
+        try answer.text.split(separator: "\n").map { try JSONDecoder().decode(type, from: Data($0.utf8)) }
+    }
 }
 
 /// Samples of some series as the export gives them.

@@ -52,9 +52,19 @@ final class SmokeTree {
             "POST", "/api/v1/admin/enrolments",
             body: "{\"agent\":\"\(Self.agentName)\",\"region\":\"local\",\"site\":\"smoke\",\"job\":\"stagebox\","
                 + "\"groups\":\"\(groups)\"}")
-        let enrolment = try Answers.decode(Answers.Token.self, made).token
-        _ = try output("stagebox-agent", ["enrol", "http://127.0.0.1:\(httpPort)", enrolment] + agentFlags)
+        try startAgent(enrolledWith: Answers.decode(Answers.Token.self, made).token)
+    }
+
+    /// Enrols this tree's agent, and starts it.
+    func startAgent(enrolledWith token: String) throws {
+        _ = try output("stagebox-agent", ["enrol", "http://127.0.0.1:\(httpPort)", token] + agentFlags)
         try startAgent()
+    }
+
+    /// Takes the agent away with everything that it knows, so that another one can enrol in its place.
+    func forgetAgent() throws {
+        agent?.terminate()
+        _ = try ProcessUnderTest(["/bin/rm", "-rf", folder.file("agent")]).wait()
     }
 
     // MARK: Processes
@@ -180,7 +190,10 @@ final class SmokeTree {
         unlink(path)
         let process = try ProcessUnderTest(
             [SmokePrograms.path("stagebox")] + arguments,
-            environment: ["STAGEBOX_URL": "http://127.0.0.1:\(httpPort)", "STAGEBOX_TOKEN": adminToken], output: path)
+            environment: [
+                "STAGEBOX_URL": "http://127.0.0.1:\(httpPort)", "STAGEBOX_TOKEN": adminToken,
+                "XDG_CONFIG_HOME": folder.file("configuration"),
+            ], output: path)
         let exit = process.wait(upToSeconds: 60)
         return (exit == .code(0), try Files.text(path))
     }
