@@ -52,7 +52,8 @@ func tests(_ path: String, name: String? = nil, _ dependencies: [Target.Dependen
         name: name ?? String(path.split(separator: "/").last!) + "Tests", dependencies: dependencies, path: path,
         exclude: [
             "Tests/Agent/Collectors": ["Fixtures"], "Tests/Shared/WireFormat": ["Golden"],
-            "Tests/Shared/Interchange": ["Golden"], "Tests/Aggregator/Store": ["Golden"],
+            "Tests/Shared/Interchange": ["Golden"], "Tests/Shared/Detection": ["Golden"],
+            "Tests/Aggregator/Store": ["Golden"],
         ][path] ?? [],
         swiftSettings: settings)
 }
@@ -76,6 +77,7 @@ let shared: [Target] = [
     module("Shared/WireFormat", ["Telemetry", "Compression"]),
     module("Shared/Sealing", ["Telemetry", "WireFormat", "CSodium"]),
     module("Shared/SQLite", ["CSQLite"]),
+    module("Shared/Detection", []),
     module("Shared/MQTT", ["CMosquitto", "COpenSSL", "RuntimeSupport", "Telemetry"]),
 ]
 
@@ -143,6 +145,7 @@ let testTargets: [Target] = [
     tests("Tests/Shared/WireFormat", ["WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Shared/Sealing", ["Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Shared/SQLite", ["SQLite", "TestSupport", "RuntimeSupport"]),
+    tests("Tests/Shared/Detection", ["Detection", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Shared/MQTT", ["MQTT", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Collectors", ["Collectors", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Intake", ["Intake", "Telemetry", "RuntimeSupport", "TestSupport"]),
@@ -204,6 +207,7 @@ let testTargets: [Target] = [
 let developmentTargets: [Target] = [
     program("QueryBenchmark", "Tests/Benchmarks/Query", ["PromQL", "Telemetry"]),
     program("CollectorBenchmark", "Tests/Benchmarks/Collectors", ["Collectors", "Telemetry", "RuntimeSupport"]),
+    program("DetectionBenchmark", "Tests/Benchmarks/Detection", ["Detection", "RuntimeSupport"]),
     program(
         "CodecBenchmark", "Tests/Benchmarks/Codec",
         ["WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),

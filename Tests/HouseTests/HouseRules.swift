@@ -34,7 +34,7 @@ struct HouseRules {
         arguments: [
             ("Shared/Telemetry", []), ("Shared/WireFormat", ["Telemetry", "Compression"]),
             ("Shared/Interchange", ["Telemetry", "JSON"]), ("Shared/JSON", []), ("Shared/Snappy", ["CSnappy"]),
-            ("Shared/Gzip", ["CZlib"]),
+            ("Shared/Gzip", ["CZlib"]), ("Shared/Detection", ["Telemetry", "Glibc"]),
             ("Shared/Compression", ["CZstd"]),
             ("Agent/Uplink", ["Telemetry", "WireFormat", "RuntimeSupport"]),
             ("Agent/Intake", ["Telemetry", "JSON"]),
