@@ -21,9 +21,10 @@ extension FakeBroker {
         forgetIfTemporary(session)
     }
 
-    func subscribe(_ transport: FakeTransport, _ filters: [TopicFilter]) {
+    func subscribe(_ transport: FakeTransport, _ filters: [TopicFilter], _ quality: QualityOfService) {
         guard let session = session(of: transport) else { return }
-        schedule.add(.subscribeArrives(session, attempt: session.attempt, filters), at: arrivalAtBroker(session))
+        schedule.add(
+            .subscribeArrives(session, attempt: session.attempt, filters, quality), at: arrivalAtBroker(session))
     }
 
     func publish(_ transport: FakeTransport, _ token: PublishToken, _ message: FakeMessage) {

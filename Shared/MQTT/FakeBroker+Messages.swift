@@ -4,9 +4,11 @@ import RuntimeSupport
 extension FakeBroker {
     static let historyMax = 64
 
-    func add(_ filters: [TopicFilter], to session: Session) {
+    func add(_ filters: [TopicFilter], _ quality: QualityOfService, to session: Session) {
         for filter in filters {
-            if !session.filters.contains(filter) { session.filters.append(filter) }
+            // A filter that is subscribed to again takes the new quality.
+            session.subscriptions.removeAll { $0.filter == filter }
+            session.subscriptions.append((filter, quality))
             // mosquitto grants every SUBSCRIBE and filters delivery.
             for topic in retained.keys.sorted() where filter.matches(topic) {
                 if let message = retained[topic] { deliver(message, to: session, isRetained: true) }
@@ -46,10 +48,7 @@ extension FakeBroker {
             retained[message.topic] = message.payload.isEmpty ? nil : message
         }
         for clientID in clientIDs {
-            guard let session = sessions[clientID], session.filters.contains(where: { $0.matches(message.topic) })
-            else {
-                continue
-            }
+            guard let session = sessions[clientID], session.quality(of: message.topic) != nil else { continue }
             deliver(message, to: session, isRetained: false)
         }
     }
@@ -106,7 +105,9 @@ extension FakeBroker {
     /// The message is at the client's door, or waits for its return.
     func hand(_ message: FakeMessage, to session: Session, isRetained: Bool) {
         guard let transport = session.transport else {
-            guard session.options.sessionExpirySeconds > 0, sessions[session.clientID] === session else { return }
+            guard session.options.sessionExpirySeconds > 0, sessions[session.clientID] === session,
+                session.quality(of: message.topic) != .atMostOnce
+            else { return }
             if session.queue.count < queuedMessagesMax {
                 session.queue.append(message)
             } else {

@@ -55,7 +55,7 @@ public final class FakeBroker: @unchecked Sendable {
         var transport: FakeTransport?
         var attempt: UInt64 = 0
         var options: TransportOptions
-        var filters: [TopicFilter] = []
+        var subscriptions: [(filter: TopicFilter, quality: QualityOfService)] = []
         var queue: [FakeMessage] = []
         /// Old messages that a lying broker may bring up again.
         var history: [FakeMessage] = []
@@ -67,12 +67,22 @@ public final class FakeBroker: @unchecked Sendable {
             clientID = options.clientID
             self.options = options
         }
+
+        /// How messages of this topic are delivered: as the best matching subscription says; nil: none matches.
+        func quality(of topic: String) -> QualityOfService? {
+            var best: QualityOfService?
+            for subscription in subscriptions where subscription.filter.matches(topic) {
+                if subscription.quality == .atLeastOnce { return .atLeastOnce }
+                best = .atMostOnce
+            }
+            return best
+        }
     }
 
     enum Event {
         case connectArrives(FakeTransport, attempt: UInt64, TransportOptions)
         case publishArrives(Session, attempt: UInt64, PublishToken, FakeMessage)
-        case subscribeArrives(Session, attempt: UInt64, [TopicFilter])
+        case subscribeArrives(Session, attempt: UInt64, [TopicFilter], QualityOfService)
         case toClient(Session, attempt: UInt64, (FakeTransport) -> Void)
         case deliver(Session, FakeMessage, isRetained: Bool)
         case keepAliveEnds(Session, attempt: UInt64)
@@ -137,9 +147,9 @@ public final class FakeBroker: @unchecked Sendable {
         case .publishArrives(let session, let attempt, let token, let message):
             guard session.attempt == attempt, session.transport != nil else { return }
             receive(message, token, from: session)
-        case .subscribeArrives(let session, let attempt, let filters):
+        case .subscribeArrives(let session, let attempt, let filters, let quality):
             guard session.attempt == attempt, session.transport != nil else { return }
-            add(filters, to: session)
+            add(filters, quality, to: session)
         case .toClient(let session, let attempt, let body):
             guard session.attempt == attempt, let transport = session.transport else { return }
             body(transport)

@@ -37,12 +37,12 @@ public final class FakeTransport: MessageTransport, @unchecked Sendable {
         close(.disconnected(TransportFailure(.requested, "closed by us")))
     }
 
-    public func subscribe(_ filters: [String]) throws(TransportError) {
+    public func subscribe(_ filters: [String], _ quality: QualityOfService) throws(TransportError) {
         guard state == .connected else { throw .notConnected }
         for filter in filters where TopicFilter(filter) == nil {
             throw .invalid("subscribe to \(filter): not a filter")
         }
-        broker.subscribe(self, filters.compactMap(TopicFilter.init))
+        broker.subscribe(self, filters.compactMap(TopicFilter.init), quality)
     }
 
     public func publish(topic: String, payload: [UInt8], retain: Bool) throws(TransportError) -> PublishToken {

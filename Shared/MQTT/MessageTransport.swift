@@ -20,8 +20,9 @@ public protocol MessageTransport: AnyObject, Sendable {
     /// Closes without goodbye, as a crash would: the broker sends the last will.
     func abandon()
 
-    /// Subscribes with QoS 1. Refusals arrive as `subscriptionRefused`.
-    func subscribe(_ filters: [String]) throws(TransportError)
+    /// Subscribes; messages come with the lower of this quality and the one they were published with.
+    /// Refusals arrive as `subscriptionRefused`.
+    func subscribe(_ filters: [String], _ quality: QualityOfService) throws(TransportError)
 
     /// Publishes with QoS 1. `published` with the same token follows once the broker has it, which frees a
     /// slot in flight and proves nothing else.
@@ -32,6 +33,19 @@ public protocol MessageTransport: AnyObject, Sendable {
 
     /// Messages published on this connection that the broker has not taken yet.
     var inFlight: Int { get }
+}
+
+extension MessageTransport {
+    /// Subscribes with QoS 1.
+    public func subscribe(_ filters: [String]) throws(TransportError) { try subscribe(filters, .atLeastOnce) }
+}
+
+/// How a broker delivers what was subscribed to.
+public enum QualityOfService: UInt8, Sendable {
+    /// QoS 0: no PUBACK; nothing is kept for a client that is away or too slow. For what its sender repeats by itself.
+    case atMostOnce = 0
+    /// QoS 1: repeated until the client's PUBACK, kept for its session.
+    case atLeastOnce = 1
 }
 
 /// What happens on a connection. Sinks only enqueue and return.

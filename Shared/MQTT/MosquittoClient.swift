@@ -62,9 +62,9 @@ public final class MosquittoClient: MessageTransport {
         if isOrphaned { sink(.disconnected(TransportFailure(.requested, "closed by us"))) }
     }
 
-    public func subscribe(_ filters: [String]) throws(TransportError) {
+    public func subscribe(_ filters: [String], _ quality: QualityOfService) throws(TransportError) {
         guard let connection = state.withLock({ $0.connection }) else { throw .notConnected }
-        try connection.subscribe(filters)
+        try connection.subscribe(filters, quality)
     }
 
     public func publish(topic: String, payload: [UInt8], retain: Bool) throws(TransportError) -> PublishToken {

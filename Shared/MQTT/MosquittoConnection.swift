@@ -118,13 +118,14 @@ final class MosquittoConnection: @unchecked Sendable {
         ).exchanged
     }
 
-    func subscribe(_ filters: [String]) throws(TransportError) {
+    func subscribe(_ filters: [String], _ quality: QualityOfService) throws(TransportError) {
         guard !filters.isEmpty else { return }
         let result = isOpen.withLock { isOpen -> Int32 in
             guard isOpen else { return Int32(MOSQ_ERR_NO_CONN.rawValue) }
             let texts: [UnsafeMutablePointer<CChar>?] = filters.map { strdup($0) }
             defer { texts.forEach { free($0) } }
-            return mosquitto_subscribe_multiple(handle, nil, Int32(texts.count), texts, 1, 0, nil)
+            return mosquitto_subscribe_multiple(
+                handle, nil, Int32(texts.count), texts, Int32(quality.rawValue), 0, nil)
         }
         try check(result, "subscribe to \(filters.joined(separator: " ").prefix(200))")
         wake()

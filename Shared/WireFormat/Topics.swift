@@ -39,10 +39,13 @@ public enum Topics {
     public static let lengthMax = 256
 
     public static let keys = "\(prefix)/_fleet/keys"
-    /// What an aggregator subscribes to.
+    /// What an aggregator subscribes to with QoS 1.
     public static let aggregatorFilters = [
-        "\(prefix)/+/+/up/birth", "\(prefix)/+/+/up/batch/+", "\(prefix)/+/+/up/state", "\(prefix)/+/+/up/result",
+        "\(prefix)/+/+/up/birth", "\(prefix)/+/+/up/state", "\(prefix)/+/+/up/result",
     ]
+    /// What an aggregator subscribes to with QoS 0: agents send again what no signed acknowledgement names, so that
+    /// the broker's own repeating adds nothing, and its PUBACK for each batch costs what a batch costs.
+    public static let aggregatorBatchFilters = ["\(prefix)/+/+/up/batch/+"]
 
     public static func groupConfiguration(_ tenant: TenantID, _ group: GroupName) -> String {
         "\(prefix)/\(tenant.rawValue)/_group/\(group.rawValue)/down/config"

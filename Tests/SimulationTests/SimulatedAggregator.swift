@@ -154,7 +154,8 @@ final class SimulatedAggregator {
         switch event {
         case .connected:
             isOnline = true
-            try? transport.subscribe(Topics.aggregatorFilters)
+            try? transport.subscribe(Topics.aggregatorFilters, .atLeastOnce)
+            try? transport.subscribe(Topics.aggregatorBatchFilters, .atMostOnce)
             _ = try? transport.publish(topic: Topics.keys, payload: fleet.bundle, retain: true)
         case .connectFailed, .disconnected:
             isOnline = false

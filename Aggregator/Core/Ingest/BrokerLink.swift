@@ -118,7 +118,10 @@ final class BrokerLink: Sendable {
     }
 
     private func connected() {
-        do { try client.subscribe(Topics.aggregatorFilters) } catch { report("cannot subscribe: \(error)") }
+        do {
+            try client.subscribe(Topics.aggregatorFilters, .atLeastOnce)
+            try client.subscribe(Topics.aggregatorBatchFilters, .atMostOnce)
+        } catch { report("cannot subscribe: \(error)") }
         let retained = state.withLock { state in
             state.isOnline = true
             return state.retained

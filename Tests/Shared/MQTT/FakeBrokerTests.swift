@@ -127,6 +127,27 @@ struct FakeBrokerTests {
         #expect(third.all.first == .connected(broker.limits))
     }
 
+    @Test("QoS 0 reaches whoever is there and keeps nothing for who is not; subscribing again changes the quality")
+    func atMostOnce() throws {
+        let broker = FakeBroker()
+        func persistent(_ options: inout TransportOptions) {
+            (options.cleanStart, options.sessionExpirySeconds) = (false, 1000)
+        }
+        let (receiver, first) = try client(broker, "r", subscribing: ["t", "kept"], persistent)
+        try receiver.subscribe(["t"], .atMostOnce)
+        let (publisher, _) = try client(broker, "p")
+        func publish(_ value: UInt8) throws {
+            for topic in ["t", "kept"] { _ = try publisher.publish(topic: topic, payload: [value], retain: false) }
+            broker.run(until: broker.now + 10)
+        }
+        try publish(1)
+        #expect(first.messages.map(\.topic).sorted() == ["kept", "t"])
+        receiver.abandon()
+        try publish(2)
+        let (_, second) = try client(broker, "r", persistent)
+        #expect(second.messages.map(\.topic) == ["kept"])
+    }
+
     @Test("rules by user name: own topics only, and a name with wildcards gets nothing")
     func rules() throws {
         let broker = FakeBroker()

@@ -186,6 +186,36 @@ struct MosquittoClientTests {
         _ = one
     }
 
+    @Test("what is subscribed to with QoS 0 arrives, and is not kept for a session that is away")
+    func atMostOnce() throws {
+        let broker = try BrokerProcess()
+        let (down, up) = (EventRecorder(), EventRecorder())
+        let (receiver, sender) = (client(down), client(up))
+        var options = plain(broker.port, "stable")
+        (options.cleanStart, options.sessionExpirySeconds) = (false, 600)
+        try receiver.connect(options)
+        #expect(down.waitsUntilConnected())
+        try receiver.subscribe(["kept"], .atLeastOnce)
+        try receiver.subscribe(["passing"], .atMostOnce)
+        try sender.connect(plain(broker.port, "sender"))
+        #expect(up.waitsUntilConnected())
+        #expect(
+            Waiting.until(withinSeconds: 20) {
+                _ = try? sender.publish(topic: "passing", payload: [0], retain: false)
+                return !down.messages.isEmpty
+            })
+        receiver.abandon()
+        #expect(down.waitsForFailure() != nil)
+        _ = try sender.publish(topic: "passing", payload: [1], retain: false)
+        let token = try sender.publish(topic: "kept", payload: [2], retain: false)
+        #expect(up.waits { $0 == .published(token) })
+        down.clear()
+        try receiver.connect(options)
+        // In the order of publishing: what was kept comes after where the other would have been.
+        #expect(Waiting.until(withinSeconds: 20) { down.messages.contains { $0.payload == [2] } })
+        #expect(!down.messages.contains { $0.payload == [1] })
+    }
+
     @Test("a persistent session is present again, and its messages were kept")
     func persistentSession() throws {
         let broker = try BrokerProcess()

@@ -310,7 +310,7 @@ final class BenchTransport: MessageTransport, @unchecked Sendable {
 
     private(set) var subscriptions: [String] = []
 
-    func subscribe(_ filters: [String]) throws(TransportError) { subscriptions = filters }
+    func subscribe(_ filters: [String], _ quality: QualityOfService) throws(TransportError) { subscriptions = filters }
 
     func publish(topic: String, payload: [UInt8], retain: Bool) throws(TransportError) -> PublishToken {
         guard isConnected else { throw .notConnected }
