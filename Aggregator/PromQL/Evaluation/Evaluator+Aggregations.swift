@@ -18,7 +18,7 @@ extension Evaluator {
             var selection = RankSelection(plan, steps: steps, parameter)
             try eachChunk(plan.input, grid) { (frame) throws(QueryError) in
                 let before = selection.sampleCount
-                selection.add(frame)
+                guard selection.add(frame, capacityMax: before + samplesLeft) else { throw tooManySamples }
                 try hold(selection.sampleCount - before)
             }
             let held = selection.sampleCount

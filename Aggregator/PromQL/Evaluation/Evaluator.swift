@@ -42,6 +42,10 @@ final class Evaluator {
     // MARK: Scalars
 
     func scalar(_ plan: Plan, _ grid: TimeGrid) throws(QueryError) -> [Double] {
+        try checkInterruption()
+        // Operands of scalars are few, but nest as deep as an expression may.
+        try hold(grid.count)
+        defer { release(grid.count) }
         switch plan {
         case .constant(let value): return Array(repeating: value, count: grid.count)
         case .time: return (0..<grid.count).map { Double(grid.time($0)) / 1000 }

@@ -27,8 +27,12 @@ struct RankSelection {
         cells = Candidates(isLargestFirst: plan.operation == .topk)
     }
 
-    mutating func add(_ frame: Frame) {
+    /// - Parameter capacityMax: of values and row numbers held.
+    /// - Returns: false when it would hold more; then the selection is of no use any more.
+    mutating func add(_ frame: Frame, capacityMax: Int) -> Bool {
         for row in 0..<frame.count {
+            // Growing and widening double at most.
+            guard sampleCount <= capacityMax else { return false }
             let group = grouping.group(of: frame.labels[row], dropsName: frame.dropsName[row])
             cells.grow(to: (group + 1) * steps)
             let number = Int32(truncatingIfNeeded: labels.count)
@@ -54,6 +58,7 @@ struct RankSelection {
             labels.append(frame.labels[row])
             dropsName.append(frame.dropsName[row])
         }
+        return sampleCount <= capacityMax
     }
 
     /// The chosen samples as series; at a single step group by group, the best first.

@@ -19,6 +19,8 @@ package final class CountingSource: SeriesSource {
         let source: CountingSource
         var count: Int { inner.count }
         var warnings: [String] { inner.warnings }
+        var infos: [String] { inner.infos }
+        var addsCounts: Bool { inner.addsCounts }
         func labels(at position: Int) -> SeriesKey { inner.labels(at: position) }
         func labels(at positions: Range<Int>, keeping names: [String]?) -> [SeriesKey] {
             inner.labels(at: positions, keeping: names)

@@ -5,7 +5,7 @@
 package struct AnchoredPattern: Sendable {
     static let literalsMax = 256
 
-    /// The only texts that match, when they are few.
+    /// The only texts that match, when they are few; each once.
     package let literals: [String]?
     private let literalSet: Set<String>
     private let program: PatternProgram
@@ -13,8 +13,10 @@ package struct AnchoredPattern: Sendable {
     package init(_ pattern: String) throws(PatternError) {
         var parser = PatternParser(pattern)
         let node = try parser.parse()
-        literals = node.literals(limit: Self.literalsMax)
-        literalSet = Set(literals ?? [])
+        let written = node.literals(limit: Self.literalsMax)
+        var seen = Set<String>()
+        literals = written?.filter { seen.insert($0).inserted }
+        literalSet = seen
         program = try PatternProgram(literals == nil ? node : .empty, of: pattern, capturing: false)
     }
 

@@ -54,6 +54,7 @@ import Testing
     @Test("alternatives of plain texts are known as such")
     func literals() throws {
         #expect(try AnchoredPattern("a|b(c|d)").literals == ["a", "bc", "bd"])
+        #expect(try AnchoredPattern("a|b|a|(a|b)").literals == ["a", "b"])
         #expect(try AnchoredPattern("a+").literals == nil)
         #expect(try LabelMatcher("x", .matches, "a|b").candidateValues == ["a", "b"])
     }
