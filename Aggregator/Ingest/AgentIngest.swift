@@ -4,8 +4,8 @@ import WireFormat
 /// One agent within ``TenantIngest``. A reference, so that a message costs one look-up; the tenant's writer only.
 final class AgentIngest {
     var lanes: [LaneKey: LaneIngest] = [:]
-    /// Series counts of the tables that are stored or in a commit to come.
-    var tables: [TableHash: UInt32] = [:]
+    /// Tables that are stored or in a commit to come; at most ``IngestLimits/tablesPerAgentMax``.
+    private(set) var tables: [TableHash: KnownTable] = [:]
     var fleet: FleetState
     var isFleetDirty = true
     /// When `lastSeenAt` was last written: it alone is worth a row only now and then.
@@ -49,6 +49,34 @@ final class AgentIngest {
     /// A moment at which our own clock bore out the wall clock of this boot, synchronised or not.
     var measured: (boot: ID128, monotonicNanoseconds: UInt64, wall: Timestamp)?
     var referencedBoot: ID128?
+
+    struct KnownTable {
+        var seriesCount: UInt32
+        /// Orders tables by when a block last named them.
+        var namedAt: UInt64
+    }
+    private var namings: UInt64 = 0
+
+    /// A table is here. At the bound the one named longest ago is forgotten; the agent is asked for it should a block
+    /// name it again.
+    func learn(_ hash: TableHash, _ seriesCount: UInt32) {
+        if tables.count >= IngestLimits.tablesPerAgentMax, tables[hash] == nil,
+            let oldest = tables.min(by: { $0.value.namedAt < $1.value.namedAt })
+        {
+            tables[oldest.key] = nil
+        }
+        namings += 1
+        tables[hash] = KnownTable(seriesCount: seriesCount, namedAt: namings)
+    }
+
+    /// Series counts of the tables that a block names.
+    func name(_ hashes: [TableHash]) -> [UInt32] {
+        namings += 1
+        return hashes.compactMap { hash in
+            tables[hash]?.namedAt = namings
+            return tables[hash]?.seriesCount
+        }
+    }
 
     struct Challenge {
         var value: ID128

@@ -134,12 +134,21 @@ package struct BatchOpener: Sendable {
     private func decode(
         _ body: [UInt8], _ header: BatchHeader, _ now: Timestamp
     ) throws(WireError) -> OpenedMessage.Content {
+        guard WireLimits.times.contains(header.firstTimestamp.milliseconds),
+            WireLimits.times.contains(header.lastTimestamp.milliseconds)
+        else { throw .invalid("time") }
         let content: IngestCommit.Content
         var tableCounts: [UInt32] = []
         switch header.kind {
         case .metrics:
             let (tables, samples) = try bodies.metrics(body)
             guard samples.sampleCount == Int(header.recordCount) else { throw .invalid("record count") }
+            // Retention, quarantine and the index' bounds go by the header.
+            let (first, last) = (header.firstTimestamp.milliseconds, header.lastTimestamp.milliseconds)
+            for group in samples.groups
+            where group.timestamps.first.map({ $0 < first }) ?? false
+                || group.timestamps.last.map({ $0 > last }) ?? false
+            { throw .invalid("a sample outside the header's times") }
             content = .metrics(tables: tables.map(\.hash), samples: samples)
             tableCounts = tables.map(\.count)
         case .events:

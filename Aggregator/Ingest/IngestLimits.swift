@@ -35,6 +35,6 @@ package enum IngestLimits {
     package static let commitBytesMax = 32 * 1024 * 1024
     /// Agents that one tenant's ingest keeps state for; messages of further ones are refused.
     package static let agentsMax = 100_000
-    /// Tables known per agent; the 4,097th is refused (a limit rejection of the blocks that name it).
+    /// Tables known per agent; beyond it the one named longest ago is forgotten and asked for when it is named again.
     package static let tablesPerAgentMax = 4096
 }

@@ -47,6 +47,9 @@ package final class SettledBatches: Sendable {
         tenants.withLock { $0[tenant, default: Tenant()].contiguous[Place(agent: agent, lane: lane)] = contiguous }
     }
 
+    /// Forgets all lanes of a tenant: what is durable is read anew.
+    func reset(_ tenant: TenantID) { tenants.withLock { $0[tenant] = nil } }
+
     /// What came again since the last call.
     func takeRepetitions(of tenant: TenantID) -> [Repetition] {
         tenants.withLock { tenants in

@@ -37,7 +37,7 @@ extension TenantIngest {
         }
         settleConnection(agent, birth.sessionCounter, now)
         if !birth.clock.isSynchronized,
-            abs(birth.time.milliseconds(since: now)) <= IngestLimits.measuredSkewMillisecondsMax
+            birth.time.milliseconds(since: now).magnitude <= IngestLimits.measuredSkewMillisecondsMax
         {
             measure(agent, birth.clock, wall: birth.time)
         }

@@ -52,12 +52,18 @@ extension TenantIngest {
             contestedRecords =
                 length == record.count.batches && known.batches == already
                 ? min(known.records, record.count.records)
-                : UInt64(Double(record.count.records) * Double(contestedBatches) / Double(record.count.batches))
+                : Self.share(contestedBatches, of: record.count)
         }
         let counted = LedgerCount(batches: news, records: record.count.records - contestedRecords)
         state.counts[record.reason] += counted
         state.counts.contested += LedgerCount(batches: contestedBatches, records: contestedRecords)
         return counted
+    }
+
+    /// The records of `batches` of the count's batches, rounded down. Exact: a Double loses what is above 2^53.
+    private static func share(_ batches: UInt64, of count: LedgerCount) -> UInt64 {
+        let product = count.records.multipliedFullWidth(by: min(batches, count.batches))
+        return count.batches.dividingFullWidth(product).quotient
     }
 
     /// Batches and records within the range that are here: in the store and in the commits on their way.

@@ -151,7 +151,9 @@ extension TenantIngest {
         let isAhead = header.lastTimestamp.milliseconds(since: now) > IngestLimits.aheadMillisecondsMax
         let isQuarantined = isAhead || !header.clock.isSynchronized && !isBorneOut(block, agent, now)
         let age = now.milliseconds(since: header.lastTimestamp)
-        if !isQuarantined, age > configuration.retentionMilliseconds {
+        let retention =
+            header.kind == .events ? configuration.eventRetentionMilliseconds : configuration.retentionMilliseconds
+        if !isQuarantined, age > retention {
             return settle(header, as: .tooOld, "older than retention", block.body, lane, agent, now)
         }
         if case .metrics(let tables, let samples) = block.content {
@@ -159,7 +161,7 @@ extension TenantIngest {
             if !missing.isEmpty {
                 return wait(block, missing: missing, agent, now)
             }
-            let counts = tables.compactMap { agent.tables[$0] }
+            let counts = agent.name(tables)
             let seriesCount = counts.reduce(0) { $0 + UInt64($1) }
             let highest = samples.groups.compactMap { $0.series.last }.max() ?? 0
             if counts != block.tableCounts || samples.sampleCount > 0 && UInt64(highest) >= seriesCount {
@@ -246,7 +248,7 @@ extension TenantIngest {
     private func isBorneOut(_ block: IngestCommit.Block, _ agent: AgentIngest, _ now: Timestamp) -> Bool {
         let header = block.header
         let limit = IngestLimits.measuredSkewMillisecondsMax
-        if header.kind == .metrics, abs(now.milliseconds(since: header.lastTimestamp)) <= limit {
+        if header.kind == .metrics, now.milliseconds(since: header.lastTimestamp).magnitude <= limit {
             measure(agent, header.clock, wall: header.lastTimestamp)
         }
         guard let measured = agent.measured, measured.boot == header.clock.bootID else { return false }
@@ -254,7 +256,7 @@ extension TenantIngest {
         guard header.kind == .metrics else { return true }
         let elapsed = Int64(bitPattern: header.clock.monotonicNanoseconds &- measured.monotonicNanoseconds) / 1_000_000
         let sealedAt = measured.wall.advanced(byMilliseconds: elapsed)
-        return abs(sealedAt.milliseconds(since: header.lastTimestamp)) <= IngestLimits.sealingMillisecondsMax
+        return sealedAt.milliseconds(since: header.lastTimestamp).magnitude <= IngestLimits.sealingMillisecondsMax
     }
 
     /// Our clock bore out this boot's wall clock: what was quarantined of it comes out.

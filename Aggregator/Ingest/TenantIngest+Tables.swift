@@ -7,11 +7,11 @@ extension TenantIngest {
     func receive(_ table: IngestCommit.Table, _ agent: AgentIngest, _ now: Timestamp) {
         agent.wantedTables.satisfied(table.hash)
         guard agent.tables[table.hash] == nil else { return }
-        guard agent.tables.count < IngestLimits.tablesPerAgentMax, !isFull else {
+        guard !isFull else {
             statistics[.commitFull] += 1
             return
         }
-        agent.tables[table.hash] = UInt32(clamping: table.series.count)
+        agent.learn(table.hash, UInt32(clamping: table.series.count))
         pending.tables.append(table)
         pendingBytes += table.encoded.count
         release(agent, now)

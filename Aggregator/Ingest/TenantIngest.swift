@@ -50,10 +50,13 @@ package final class TenantIngest {
     /// - Parameters:
     ///   - generator: for challenges; they have to be unpredictable in production.
     ///   - settled: is told what is durable, and asked what came again.
+    ///   - previous: an ingest of this tenant whose store turned out damaged. What agents are to be told is taken over
+    ///     from it; what it had not committed is sent again by the agents.
     /// - Throws: what the store throws.
     package init(
         tenant: TenantID, configuration: IngestConfiguration, store: any IngestStore,
-        generator: any RandomNumberGenerator, settled: SettledBatches = SettledBatches(), now: Timestamp
+        generator: any RandomNumberGenerator, settled: SettledBatches = SettledBatches(),
+        continuing previous: TenantIngest? = nil, now: Timestamp
     ) throws {
         self.settled = settled
         self.tenant = tenant
@@ -62,6 +65,7 @@ package final class TenantIngest {
         self.generator = generator
         pending = IngestCommit(number: 1, at: now)
         let snapshot = try store.loadIngest(of: tenant)
+        settled.reset(tenant)
         for fleet in snapshot.fleet {
             let agent = AgentIngest(fleet: fleet)
             agent.isFleetDirty = false
@@ -76,7 +80,13 @@ package final class TenantIngest {
             settled.set(state.settled.contiguous, state.laneKey, of: state.agent, in: tenant)
             agent.lanes[state.laneKey] = lane
         }
-        for table in snapshot.tables { restoredAgent(table.agent, now).tables[table.hash] = table.seriesCount }
+        for table in snapshot.tables { restoredAgent(table.agent, now).learn(table.hash, table.seriesCount) }
+        for (id, old) in previous?.agents ?? [:] {
+            let agent = restoredAgent(id, now)
+            agent.nextCounter = max(agent.nextCounter, old.nextCounter)
+            agent.desiredConfigurationVersion = old.desiredConfigurationVersion
+            agent.flushIntervalMilliseconds = old.flushIntervalMilliseconds
+        }
     }
 
     private func restoredAgent(_ id: AgentID, _ now: Timestamp) -> AgentIngest {
@@ -126,11 +136,6 @@ package final class TenantIngest {
         guard let agent = agents[id], agent.flushIntervalMilliseconds != milliseconds else { return }
         agent.flushIntervalMilliseconds = milliseconds
         scheduleAcknowledgement(of: agent, now)
-    }
-
-    /// Tables that the store has removed: blocks that name them are asked for anew.
-    package func forget(tables: [(agent: AgentID, hash: TableHash)]) {
-        for table in tables { agents[table.agent]?.tables[table.hash] = nil }
     }
 
     func scheduleAcknowledgement(of agent: AgentIngest, _ now: Timestamp) {

@@ -98,9 +98,18 @@ package final class StoreDirectory: IngestStore, Sendable {
     }
 
     package func commit(_ commit: IngestCommit, of tenant: TenantID) throws {
+        try reopening(tenant) { try $0.commit(commit) }
+    }
+
+    /// See ``TenantStore/commit(pushed:)``.
+    package func commit(pushed blocks: [PushedBlock], of tenant: TenantID) throws {
+        try reopening(tenant) { try $0.commit(pushed: blocks) }
+    }
+
+    private func reopening(_ tenant: TenantID, _ body: (TenantStore) throws -> Void) throws {
         let store = try self.tenant(tenant)
         do {
-            try store.commit(commit)
+            try body(store)
         } catch let error as StoreError where error.code == .damaged {
             // Opening again sets the damaged file aside; the commit may come again then. Whoever still reads keeps
             // the old store alive, on the file that was moved.

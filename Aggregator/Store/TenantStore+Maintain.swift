@@ -171,6 +171,14 @@ extension TenantStore {
         }
     }
 
+    /// What a series table says, as its agent sent it; nil when it is not here.
+    package func table(_ hash: TableHash, of agent: AgentID) throws -> [SeriesDescriptor]? {
+        guard let number = agents.number(of: agent) else { return nil }
+        return try throwing {
+            try ingestReaders.use { try TableStore.descriptors(TableStore.Key(agent: number, hash: hash), in: $0) }
+        }
+    }
+
     package func fleet() -> [FleetState] {
         state.withLock { Array($0.fleet.values) }.sorted { $0.agent < $1.agent }
     }

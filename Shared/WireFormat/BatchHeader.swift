@@ -55,4 +55,7 @@ public enum WireLimits {
     public static let bodyBytesMax = 4 * 1024 * 1024
     public static let acknowledgedRangesMax = 64
     public static let recordBytesMax = 64 * 1024
+    /// Times of samples and batches, ms since 1970: some 71,000 years either way. Differences of such times never
+    /// overflow, nor do they lose precision as float64.
+    public static let times: ClosedRange<Int64> = -(1 << 51)...(1 << 51)
 }

@@ -9,14 +9,19 @@ import WireFormat
 final class BrokerLink: Sendable {
     private enum Event: Sendable {
         case transport(TransportEvent)
-        case publishRetained(topic: String, payload: [UInt8])
-        case stop
+        /// Look at the state: something is to be sent, or the end has come.
+        case wake
     }
     private struct State {
         var isOnline = false
+        var isStopping = false
         var retained: [String: [UInt8]] = [:]
+        /// Topics of `retained` whose newest payload this connection has not taken yet.
+        var unsent = Set<String>()
         var failure = "not connected yet"
     }
+    /// Between two tries to send what the connection had no room for.
+    private static let retryMilliseconds: Int64 = 50
     private let options: TransportOptions
     private let metrics: OwnMetrics
     private let report: @Sendable (String) -> Void
@@ -49,7 +54,8 @@ final class BrokerLink: Sendable {
     func start() { thread.withLock { $0 = WorkerThread(name: "broker-link") { [self] in run() } } }
 
     func stop() {
-        _ = events.push(.stop)
+        state.withLock { $0.isStopping = true }
+        _ = events.push(.wake)
         thread.withLock { thread in
             thread?.join()
             thread = nil
@@ -70,9 +76,13 @@ final class BrokerLink: Sendable {
         }
     }
 
-    /// Kept and published again after each connection.
+    /// Kept and published again after each connection; of several payloads of a topic the newest.
     func publishRetained(_ topic: String, _ payload: [UInt8]) {
-        _ = events.push(.publishRetained(topic: topic, payload: payload))
+        let isFirst = state.withLock { state in
+            state.retained[topic] = payload
+            return state.unsent.insert(topic).inserted && state.unsent.count == 1
+        }
+        if isFirst { _ = events.push(.wake) }
     }
 
     private func run() {
@@ -80,19 +90,19 @@ final class BrokerLink: Sendable {
         var generator = SecureGenerator()
         var wait: Int64? = 0
         while true {
-            let batch = events.pop(max: 64, waitMilliseconds: wait ?? 5000)
+            let hasUnsent = state.withLock { $0.isOnline && !$0.unsent.isEmpty }
+            let batch = events.pop(max: 64, waitMilliseconds: wait ?? (hasUnsent ? Self.retryMilliseconds : 5000))
+            if state.withLock(\.isStopping) {
+                client.disconnect()
+                return
+            }
             if batch.isEmpty, wait != nil {
                 wait = nil
                 connect(&wait, &backoff, &generator)
             }
             for event in batch {
                 switch event {
-                case .stop:
-                    client.disconnect()
-                    return
-                case .publishRetained(let topic, let payload):
-                    state.withLock { $0.retained[topic] = payload }
-                    send(retained: topic, payload)
+                case .wake: break
                 case .transport(.connected):
                     backoff.reset()
                     connected()
@@ -107,6 +117,7 @@ final class BrokerLink: Sendable {
                 case .transport: break
                 }
             }
+            sendRetained()
         }
     }
 
@@ -122,17 +133,29 @@ final class BrokerLink: Sendable {
             try client.subscribe(Topics.aggregatorFilters, .atLeastOnce)
             try client.subscribe(Topics.aggregatorBatchFilters, .atMostOnce)
         } catch { report("cannot subscribe: \(error)") }
-        let retained = state.withLock { state in
+        state.withLock { state in
             state.isOnline = true
-            return state.retained
+            state.unsent = Set(state.retained.keys)
         }
-        for (topic, payload) in retained { send(retained: topic, payload) }
         metrics.add("stagebox_ingest_connections_total")
     }
 
-    private func send(retained topic: String, _ payload: [UInt8]) {
-        do { _ = try client.publish(topic: topic, payload: payload, retain: true) } catch {
-            guard case .notConnected = error else { return report("cannot publish \(topic): \(error)") }
+    /// Sends what is unsent as far as the connection has room; the rest stays for the next turn.
+    private func sendRetained() {
+        let due = state.withLock { $0.isOnline ? $0.unsent.sorted() : [] }
+        for topic in due {
+            // Taken out before it is sent: a newer payload that comes meanwhile is put in again.
+            guard let payload = state.withLock({ $0.unsent.remove(topic) == nil ? nil : $0.retained[topic] }) else {
+                continue
+            }
+            do { _ = try client.publish(topic: topic, payload: payload, retain: true) } catch {
+                switch error {
+                case .notConnected, .tooManyInFlight:
+                    state.withLock { _ = $0.unsent.insert(topic) }
+                    return
+                default: report("cannot publish \(topic): \(error)")
+                }
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ final class IngestService: Sendable {
         var live: LiveFeed
         var metrics: OwnMetrics
         var time: any TimeSource
+        var report: @Sendable (String) -> Void
         var openers: Int
         /// Whether ``publish`` would take something now.
         var canPublish: @Sendable () -> Bool
@@ -51,8 +52,11 @@ final class IngestService: Sendable {
     init(_ parts: Parts) { self.parts = parts }
 
     /// Starts the openers, and the writers of tenants that have data (their agents may have acknowledgements due).
-    func start() throws {
-        for tenant in parts.store.tenants() { _ = try writer(of: tenant) }
+    /// A tenant whose store does not open is reported and tried again when something comes for it.
+    func start() {
+        for tenant in parts.store.tenants() {
+            do { _ = try writer(of: tenant) } catch { parts.report("tenant \(tenant) cannot be opened: \(error)") }
+        }
         threads.withLock { threads in
             for number in 0..<parts.openers {
                 threads.append(WorkerThread(name: "opener-\(number)") { [self] in openMessages() })
@@ -83,7 +87,7 @@ final class IngestService: Sendable {
 
     func writer(of tenant: TenantID) throws -> TenantWriter {
         try writers.withLock { writers in
-            if let known = writers[tenant] { return known }
+            if let known = writers[tenant], !known.isToBeReplaced { return known }
             let writer = try TenantWriter(tenant: tenant, parts: parts, settled: gate.settled) { [gate] in
                 gate.setHeld(false, tenant)
             }
@@ -92,9 +96,10 @@ final class IngestService: Sendable {
         }
     }
 
-    /// Whether every writer answers in time. Waits up to ten seconds for each that does not.
+    /// Whether every writer answers in time. Waits up to ten seconds for each that does not. One that could not load its
+    /// tenant is not running, which a new start would not mend.
     var isAlive: Bool {
-        let all = writers.withLock { Array($0.values) }
+        let all = writers.withLock { $0.values.filter { !$0.hasFailed } }
         return all.allSatisfy { $0.look { _ in true } ?? false }
     }
 
@@ -127,8 +132,10 @@ final class IngestService: Sendable {
             retries.append((message, attempts))
             return
         }
+        // Whoever is not enrolled gets no state, no tenant's directory and no answer here.
         if case .rejected(let rejection) = opened.content, rejection.code == .unknownAgent {
             parts.metrics.add("stagebox_ingest_dropped_total", 1, "reason", "unknown-agent")
+            return
         }
         do {
             let writer = try writer(of: opened.tenant)

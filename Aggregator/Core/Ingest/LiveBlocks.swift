@@ -1,5 +1,6 @@
 import API
 import Ingest
+import Store
 import Telemetry
 
 /// Turns committed blocks of watched agents into what their open pages get.
@@ -8,31 +9,43 @@ struct LiveBlocks {
         let agent: AgentID
         let hash: TableHash
     }
-    /// Tables kept to name series; the oldest is forgotten, and its series miss on the page until it comes again.
-    static let tablesMax = 4096
+    /// Tables kept to name series of watched agents; beyond it one is forgotten, and read again when it is named.
+    static let tablesMax = 256
 
     let tenant: TenantID
     let feed: LiveFeed
+    let store: TenantStore
     private var tables: [Name: [SeriesDescriptor]] = [:]
 
-    init(tenant: TenantID, feed: LiveFeed) {
+    init(tenant: TenantID, feed: LiveFeed, store: TenantStore) {
         self.tenant = tenant
         self.feed = feed
+        self.store = store
     }
 
     mutating func publish(_ commit: IngestCommit) {
-        for table in commit.tables {
-            if tables.count >= Self.tablesMax, let victim = tables.keys.first { tables[victim] = nil }
-            tables[Name(agent: table.agent, hash: table.hash)] = table.series
-        }
         for block in commit.blocks where feed.isWatched(block.agent, of: tenant) {
             guard case .metrics(let hashes, let samples) = block.content, !block.isQuarantined else { continue }
             feed.publish(series(of: samples, hashes, block.agent), of: block.agent, tenant: tenant)
         }
     }
 
-    private func series(of batch: MetricBatch, _ hashes: [TableHash], _ agent: AgentID) -> [LiveSeries] {
-        let descriptors = hashes.flatMap { tables[Name(agent: agent, hash: $0)] ?? [] }
+    /// A page is no reason to fail a commit: what cannot be read is not shown.
+    private mutating func table(_ hash: TableHash, of agent: AgentID) -> [SeriesDescriptor]? {
+        let name = Name(agent: agent, hash: hash)
+        if let known = tables[name] { return known }
+        guard let read = try? store.table(hash, of: agent) else { return nil }
+        if tables.count >= Self.tablesMax, let victim = tables.keys.first { tables[victim] = nil }
+        tables[name] = read
+        return read
+    }
+
+    private mutating func series(of batch: MetricBatch, _ hashes: [TableHash], _ agent: AgentID) -> [LiveSeries] {
+        var descriptors: [SeriesDescriptor] = []
+        for hash in hashes {
+            guard let table = table(hash, of: agent) else { return [] }
+            descriptors += table
+        }
         var series: [LiveSeries] = []
         for group in batch.groups {
             let height = group.timestamps.count

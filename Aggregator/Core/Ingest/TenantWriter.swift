@@ -31,6 +31,16 @@ final class TenantWriter: Sendable {
     private let queue = BoundedQueue<Input>(
         itemsMax: IngestService.queueItemsPerTenant, bytesMax: IngestService.queueBytesPerTenant)
     private let thread = Mutex<WorkerThread?>(nil)
+    /// When the tenant could not be loaded, monotonic nanoseconds; 0: it was, or is being loaded.
+    private let failedAt = Atomic<UInt64>(0)
+    /// A commit found damage. The writer's thread only.
+    private let damage = Atomic(false)
+    private var isStoreDamaged: Bool {
+        get { damage.load(ordering: .relaxed) }
+        set { damage.store(newValue, ordering: .relaxed) }
+    }
+    /// After which a failed load is tried again by a new writer.
+    private static let retryNanoseconds: UInt64 = 5_000_000_000
 
     /// - Parameter caughtUp: called on the writer's thread whenever it is not behind.
     init(
@@ -41,9 +51,17 @@ final class TenantWriter: Sendable {
         self.caughtUp = caughtUp
         self.tenant = tenant
         self.parts = parts
-        let store = try parts.store.tenant(tenant)
-        // The thread makes and owns the ingest; a failure to load is retried there, for the disk may come back.
-        thread.withLock { $0 = WorkerThread(name: "writer-\(tenant)") { [self] in run(store) } }
+        _ = try parts.store.tenant(tenant)
+        // The thread makes and owns the ingest.
+        thread.withLock { $0 = WorkerThread(name: "writer-\(tenant)") { [self] in run() } }
+    }
+
+    /// The tenant could not be loaded: nothing is taken in.
+    var hasFailed: Bool { failedAt.load(ordering: .acquiring) > 0 }
+    /// It is time to try again, with a new writer.
+    var isToBeReplaced: Bool {
+        let failed = failedAt.load(ordering: .acquiring)
+        return failed > 0 && parts.time.monotonicNanoseconds &- failed >= Self.retryNanoseconds
     }
 
     func push(_ message: OpenedMessage) -> Bool { queue.push(.message(message), bytes: message.sizeBytes) }
@@ -82,21 +100,35 @@ final class TenantWriter: Sendable {
         }
     }
 
-    private func run(_ store: TenantStore) {
-        let time = parts.time
-        let ingest: TenantIngest
+    /// The tenant as its files have it now.
+    private func load(continuing previous: TenantIngest? = nil) -> (ingest: TenantIngest, live: LiveBlocks)? {
         do {
-            ingest = try TenantIngest(
+            let store = try parts.store.tenant(tenant)
+            let ingest = try TenantIngest(
                 tenant: tenant, configuration: parts.configuration, store: parts.store, generator: SecureGenerator(),
-                settled: settled, now: time.now)
+                settled: settled, continuing: previous, now: parts.time.now)
+            return (ingest, LiveBlocks(tenant: tenant, feed: parts.live, store: store))
         } catch {
             parts.metrics.add("stagebox_ingest_failed_loads_total")
+            parts.report("tenant \(tenant) cannot be loaded: \(error)")
+            return nil
+        }
+    }
+
+    private func run() {
+        let time = parts.time
+        guard case (var ingest, var live)? = load() else {
+            failedAt.store(max(1, time.monotonicNanoseconds), ordering: .releasing)
             queue.close()
             return
         }
-        var live = LiveBlocks(tenant: tenant, feed: parts.live)
         var watched = Set<AgentID>()
         while true {
+            if isStoreDamaged, let fresh = load(continuing: ingest) {
+                // The damaged file was set aside: what it had settled is known no more, and must not be said to be.
+                (ingest, live) = fresh
+                isStoreDamaged = false
+            }
             let canAcknowledge = parts.canPublish()
             let due = canAcknowledge ? ingest.nextAcknowledgementAt : nil
             let wait = due.map { max(1, min(250, $0.milliseconds(since: time.now))) } ?? 250
@@ -115,7 +147,8 @@ final class TenantWriter: Sendable {
             }
             commit(ingest, &live)
             if !pushes.isEmpty {
-                let result = Result { try parts.store.tenant(tenant).commit(pushed: pushes.flatMap(\.blocks)) }
+                let result = Result { try parts.store.commit(pushed: pushes.flatMap(\.blocks), of: tenant) }
+                if case .failure(let error as StoreError) = result, error.code == .damaged { isStoreDamaged = true }
                 for push in pushes { push.reply(result) }
             }
             watch(ingest, &watched)
@@ -160,6 +193,7 @@ final class TenantWriter: Sendable {
             } catch {
                 parts.metrics.add("stagebox_ingest_failed_commits_total")
                 ingest.failed(commit.number)
+                if let error = error as? StoreError, error.code == .damaged { isStoreDamaged = true }
                 return
             }
         }

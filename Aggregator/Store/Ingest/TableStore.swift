@@ -86,6 +86,16 @@ final class TableStore: Sendable {
         }
     }
 
+    /// What a table says, from the file; nil when there is none.
+    static func descriptors(_ key: Key, in database: Database) throws -> [SeriesDescriptor]? {
+        let statement = try database.statement("SELECT encoded FROM tables WHERE agent = ?1 AND hash = ?2")
+        defer { statement.reset() }
+        try statement.bind(1, Int64(key.agent))
+        try statement.bind(2, key.hash.bytes)
+        guard try statement.step() else { return nil }
+        return try StoreCodec.decodeTable(statement.blob(0))
+    }
+
     func ids(_ key: Key) -> [SeriesID]? { state.withLock { $0.ids[key] } }
     var all: [(key: Key, ids: [SeriesID])] { state.withLock { $0.ids.map { ($0.key, $0.value) } } }
 

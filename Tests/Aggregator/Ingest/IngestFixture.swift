@@ -235,7 +235,9 @@ final class TestAgent {
         let current = try keys.next(now: now, clock: clock).current
         let header = BatchHeader(
             kind: kind, lane: lane, agent: id, epoch: epoch, sequence: sequence, dataKeyID: current.key.id,
-            firstTimestamp: now, lastTimestamp: now, recordCount: records, clock: clock, nonce: RandomBytes.nonce())
+            // The bodies' samples are at 0 ms and after.
+            firstTimestamp: kind == .metrics ? Timestamp(milliseconds: 0) : now, lastTimestamp: now,
+            recordCount: records, clock: clock, nonce: RandomBytes.nonce())
         return SealedBatch.seal(header: header, tenant: IngestBench.tenant, plaintext: body, key: current.key)
     }
 

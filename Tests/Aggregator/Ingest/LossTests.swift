@@ -53,6 +53,23 @@ struct LossTests {
         #expect(live.settled.contiguous == 4 && live.settled.count == live.counts.total.batches)
     }
 
+    @Test("the share of contested records is exact beyond what a float64 holds")
+    func largeShare() throws {
+        let bench = try IngestBench()
+        let agent = bench.agent()
+        try agent.connect()
+        agent.send(try agent.events(2))
+        agent.send(try agent.events(3))
+        bench.turn()
+        // Three batches of a range of four, two of which had arrived: one of the three is contested.
+        let records: UInt64 = (1 << 62) + 1
+        agent.send(try agent.loss(1, [record(agent, 1...4, records: records, batches: 3)]), route: .alert)
+        bench.turn()
+        let live = try #require(bench.lane(agent))
+        #expect(live.counts.contested == LedgerCount(batches: 1, records: records / 3))
+        #expect(live.counts[.bufferFull].records == records - live.counts.contested.records)
+    }
+
     @Test("a range with settled holes counts only what was given up")
     func holes() throws {
         let bench = try IngestBench()
