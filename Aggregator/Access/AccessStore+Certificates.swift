@@ -47,14 +47,19 @@ extension AccessStore {
         }
     }
 
-    /// Revokes an agent's certificates and takes its broker credential away.
-    /// - Returns: the serials, for the signed revocation list.
-    /// - Throws: `notFound` when the tenant has no such agent.
+    /// Revokes an agent's certificates and takes its broker credential away. May be repeated, should what follows (the
+    /// signed list, the broker's files) have failed.
+    /// - Returns: the serials of all its revoked certificates, for the signed revocation list.
+    /// - Throws: `notFound` when the tenant never had such an agent.
     package func revokeAgent(_ agent: AgentID, of tenant: TenantID, now: Timestamp) throws -> [ID128] {
         try write { database in
-            let serials = try Self.active(agent, tenant, database).map(\.certificate.serial)
-            guard !serials.isEmpty else { throw AccessError(.notFound, "tenant \(tenant) has no agent \(agent)") }
             try Self.revoke(agent, tenant, database, now: now)
+            let rows = try database.statement("SELECT serial FROM certificates WHERE tenant = ?1 AND agent = ?2")
+            try rows.bind(1, tenant.rawValue)
+            try rows.bind(2, agent.rawValue)
+            var serials: [ID128] = []
+            while try rows.step() { if let serial = ID128(bytes: rows.blob(0)) { serials.append(serial) } }
+            guard !serials.isEmpty else { throw AccessError(.notFound, "tenant \(tenant) has no agent \(agent)") }
             let delete = try database.statement("DELETE FROM credentials WHERE tenant = ?1 AND agent = ?2")
             try delete.bind(1, tenant.rawValue)
             try delete.bind(2, agent.rawValue)

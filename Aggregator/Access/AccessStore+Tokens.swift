@@ -76,6 +76,22 @@ extension AccessStore {
         }
     }
 
+    /// Whose token `text` is, if it was found good within the last second. Reads no file.
+    package func admitted(_ text: String, now: Timestamp) -> Principal? {
+        BearerToken(text: text).flatMap { admitted.principal(of: $0, now: now) }
+    }
+
+    /// Whether a token that was good once still is.
+    package func isValid(tokenID: String, now: Timestamp) throws -> Bool {
+        try read { database in
+            let row = try database.statement(
+                "SELECT 1 FROM tokens WHERE id = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)")
+            try row.bind(1, tokenID)
+            try row.bind(2, now.milliseconds)
+            return try row.firstInteger() != nil
+        }
+    }
+
     /// Whose token `text` is.
     /// - Returns: nil when it is no token, unknown, wrong, expired or revoked; no reason is told.
     package func authenticate(_ text: String, now: Timestamp) throws -> Principal? {
@@ -96,7 +112,9 @@ extension AccessStore {
         else { return nil }
         let sinceUse = found.record.lastUsedAt.map { now.milliseconds(since: $0) } ?? .max
         if sinceUse >= AccessLimits.lastUsedMilliseconds { try noteUse(of: token.id, now: now) }
-        return Principal(tokenID: token.id, role: found.record.role, tenant: found.record.tenant)
+        let principal = Principal(tokenID: token.id, role: found.record.role, tenant: found.record.tenant)
+        admitted.insert(principal, of: token, expiresAt: found.record.expiresAt, now: now)
+        return principal
     }
 
     private func noteUse(of id: String, now: Timestamp) throws {

@@ -12,6 +12,7 @@ package final class AccessStore: Sendable {
     /// Where a damaged file was set aside at opening; then no token is valid until new ones are made.
     package let quarantinedPath: String?
     private let database: Mutex<Database>
+    let admitted = AdmittedTokens()
 
     /// Opens or creates the file. A damaged one is set aside.
     package init(path: String, now: Timestamp) throws {
@@ -47,7 +48,9 @@ package final class AccessStore: Sendable {
     func write<Value: Sendable>(
         synchronous: DatabaseConfiguration.Synchronous = .full, _ body: (Database) throws -> Value
     ) throws -> Value {
-        try database.withLock { database in
+        // Before the answer, and after what a reader may have put in meanwhile.
+        defer { admitted.removeAll() }
+        return try database.withLock { database in
             defer { database.transferOwnership() }
             return try database.transaction(synchronous: synchronous) { try body(database) }
         }

@@ -16,6 +16,20 @@ enum Directories {
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    /// Names of a directory's entries, `.` and `..` left out, in any order; none when it cannot be read.
+    static func names(in path: String) -> [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
     /// - Returns: nil when the file cannot be read or is larger than `bytesMax`.
     static func text(_ path: String, bytesMax: Int = 1 << 20) -> String? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)

@@ -40,6 +40,8 @@ package final class KeyDirectory: Sendable {
     /// How long an agent's backlog may wait: a key's destroy-after is its use-until plus this.
     private let backlogMilliseconds: Int64
     private let state: Mutex<State>
+    /// What became of a bundle that did not read at the start; nil: it did.
+    package let bundleDamage: String?
 
     /// Opens the directory, making it and every missing key when `createsRoot`.
     /// - Throws: ``AccessError`` when the role list is missing without a root to sign one, or does not verify.
@@ -57,10 +59,26 @@ package final class KeyDirectory: Sendable {
         }
         self.signers = signers
         (roleList, signedRoleList) = try Self.loadRoleList(path, signers, createsRoot: createsRoot, now: now)
-        let loaded = try Self.loadBundle(path, roleList: roleList)
-        let start = KeyBundle(version: 0, issuedAt: now, expiresAt: now, recipients: [], roleList: signedRoleList)
+        let (loaded, damage) = try Self.loadBundle(path, roleList: roleList)
+        bundleDamage = damage
+        // Agents take higher versions only: seconds since 1970 are above any count of bundles.
+        let version = damage == nil ? 0 : UInt64(max(1, now.milliseconds / 1000))
+        let start = KeyBundle(
+            version: version, issuedAt: now, expiresAt: now, recipients: [], roleList: signedRoleList)
         state = Mutex(loaded ?? State(bundle: start, signedBundle: []))
+        if damage != nil {
+            let recovered = try recoverRecipients()
+            state.withLock { $0.bundle.recipients = recovered }
+        }
         try rotate(now: now)
+    }
+
+    /// The keys whose private halves are here.
+    private func recoverRecipients() throws -> [KeyBundle.Recipient] {
+        try Directories.names(in: path).compactMap { name -> Int64? in
+            guard name.hasPrefix("bundle-"), name.hasSuffix(".key") else { return nil }
+            return Int64(name.dropFirst(7).dropLast(4))
+        }.sorted().map { try make($0) }
     }
 
     package func signer(_ role: RoleList.Role) -> SigningKey {
@@ -190,11 +208,18 @@ extension KeyDirectory {
         return (list, signed)
     }
 
-    private static func loadBundle(_ path: String, roleList: RoleList) throws -> State? {
+    /// - Returns: no state when there is no bundle; with the reason when there is one that does not read, which is set
+    ///   aside then: it can be made again from the private halves, which stand in files of their own.
+    private static func loadBundle(_ path: String, roleList: RoleList) throws -> (state: State?, damage: String?) {
         let file = "\(path)/key-bundle.signed"
-        guard let signed = try SecretFile.read(file, bytesMax: 2 * WireLimits.recordBytesMax) else { return nil }
-        let bundle = try SignedRecord.open(signed, as: KeyBundle.self, .keyBundle, keys: roleList[.bundle])
-        return State(bundle: bundle, signedBundle: signed)
+        guard let signed = try SecretFile.read(file, bytesMax: 2 * WireLimits.recordBytesMax) else { return (nil, nil) }
+        do {
+            let bundle = try SignedRecord.open(signed, as: KeyBundle.self, .keyBundle, keys: roleList[.bundle])
+            return (State(bundle: bundle, signedBundle: signed), nil)
+        } catch {
+            let aside = try SecretFile.setAside(file)
+            return (nil, "key-bundle.signed does not read (\(error)): kept as \(aside), a new one is signed")
+        }
     }
 
     private static func readRevoked(_ path: String) throws -> [ID128] {

@@ -1,4 +1,5 @@
 import CSodium
+import Glibc
 import Telemetry
 import WireFormat
 
@@ -102,6 +103,13 @@ public enum SecretFile {
         let bytes = make()
         try write(bytes, to: path)
         return bytes
+    }
+    /// Renames a file that does not read to `<path>.damaged`, over an earlier one.
+    /// - Returns: the new path.
+    public static func setAside(_ path: String) throws(SealingError) -> String {
+        let aside = "\(path).damaged"
+        guard rename(path, aside) == 0 else { throw .system("rename", path: path, code: errno) }
+        return aside
     }
     /// Overwrites and removes the file. (Overwriting reaches the medium's old blocks only on some file systems.)
     public static func destroy(_ path: String) throws(SealingError) { try FileBytes.destroy(path) }

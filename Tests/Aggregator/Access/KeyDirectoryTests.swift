@@ -41,6 +41,25 @@ import WireFormat
         }
     }
 
+    @Test("a bundle that does not read is set aside and signed anew: same keys, a higher version, no key lost")
+    func damagedBundle() throws {
+        let path = directory.file("keys")
+        let first = try KeyDirectory(path: path, now: time.now)
+        #expect(first.bundleDamage == nil)
+        let record = try DataKey().record(for: [try #require(first.bundle.recipients.first)], at: time.now)
+        for damage in [[UInt8](), [1, 2, 3], Array(first.signedBundle.dropLast())] {
+            try SecretFile.write(damage, to: "\(path)/key-bundle.signed")
+            let again = try KeyDirectory(path: path, now: time.now)
+            #expect(again.bundleDamage?.contains("key-bundle.signed.damaged") == true)
+            #expect(again.bundle.recipients == first.bundle.recipients)
+            #expect(again.bundleVersion > first.bundleVersion && again.rootHash == first.rootHash)
+            _ = try again.keyRing.open(
+                record, tenant: TenantID(unchecked: "a"), agent: AgentID(unchecked: "b"))
+            #expect(Files.exists("\(path)/key-bundle.signed.damaged"))
+            #expect(try KeyDirectory(path: path, now: time.now).bundleDamage == nil)
+        }
+    }
+
     @Test("private files are for their owner only")
     func modes() throws {
         let path = directory.file("keys")

@@ -32,6 +32,30 @@ import Testing
         #expect(try store.tokens(of: other).isEmpty)
     }
 
+    @Test("a token found good is admitted for a second without a look at the file, unless anything is written")
+    func admitted() throws {
+        let expiry = time.now.advanced(byMilliseconds: 1500)
+        let (token, record) = try store.createToken(role: .analyst, tenant: acme, expiresAt: expiry, now: time.now)
+        #expect(store.admitted(token.text, now: time.now) == nil)
+        let principal = try store.authenticate(token.text, now: time.now)
+        #expect(principal != nil && store.admitted(token.text, now: time.now) == principal)
+        let other = try store.createToken(role: .admin, tenant: nil, now: time.now).token
+        #expect(store.admitted(token.text, now: time.now) == nil)
+        _ = try store.authenticate(token.text, now: time.now)
+        // The id alone opens nothing.
+        let mixed = other.text.replacing(other.id, with: token.id)
+        #expect(store.admitted(mixed, now: time.now) == nil)
+        time.advance(milliseconds: 1000)
+        #expect(store.admitted(token.text, now: time.now) == nil)
+        _ = try store.authenticate(token.text, now: time.now)
+        #expect(try store.isValid(tokenID: record.id, now: time.now))
+        time.advance(milliseconds: 500)
+        #expect(store.admitted(token.text, now: time.now) == nil)
+        #expect(try !store.isValid(tokenID: record.id, now: time.now))
+        try store.revokeToken(other.id, of: nil, now: time.now)
+        #expect(try !store.isValid(tokenID: other.id, now: time.now))
+    }
+
     @Test("an expired, altered or cut token opens nothing")
     func wrong() throws {
         let expiry = time.now.advanced(byMilliseconds: 1000)
