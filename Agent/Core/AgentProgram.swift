@@ -13,7 +13,7 @@ import WireFormat
 ///
 /// Threads: collectors (two), intake (one), libmosquitto (one), sources (one, if any is on), and the caller of ``run()``, which is the engine's.
 package final class AgentProgram {
-    package static let version = "0.1.0"
+    package static let version = ProgramVersion.current
     /// Inputs that wait for the engine; beyond it scrapes are dropped (counted) and intakes answered with 429.
     static let mailboxItemsMax = 16_384
 

@@ -55,8 +55,14 @@ package final class Aggregator: Sendable {
             let tenant = try TenantID(validating: name)
             if try !access.hasTenant(tenant) { try access.createTenant(tenant, now: time.now) }
         }
+        if let path = access.quarantinedPath {
+            logger.error(
+                "access.sqlite was damaged: no token is valid until new ones are made", metadata: ["kept_as": "\(path)"]
+            )
+        }
         let keys = try KeyDirectory(path: "\(root)/keys", now: time.now)
         self.keys = keys
+        if let damage = keys.bundleDamage { logger.error("\(damage)") }
         let directory = AgentDirectory()
         try directory.reload(from: access)
 
@@ -97,6 +103,8 @@ package final class Aggregator: Sendable {
 
         var storeConfiguration = StoreConfiguration()
         storeConfiguration.metricsRetentionDays = configuration.retention.raw
+        // Events are few beside samples, and what is computed from them looks back a year.
+        storeConfiguration.eventsRetentionDays = max(400, configuration.retention.raw)
         storeConfiguration.fiveMinuteRetentionDays = configuration.retention.fiveMinutes
         storeConfiguration.hourRetentionDays = configuration.retention.hour
         let store = StoreDirectory(
@@ -120,8 +128,12 @@ package final class Aggregator: Sendable {
                 opener: BatchOpener(
                     certificates: directory, keys: keys.keyRing, records: records,
                     bodies: WireBodyDecoder()),
-                configuration: IngestConfiguration(aggregatorID: try Self.aggregatorID(root)),
+                configuration: IngestConfiguration(
+                    aggregatorID: try Self.aggregatorID(root),
+                    retentionMilliseconds: Int64(storeConfiguration.metricsRetentionDays) * 86_400_000,
+                    eventRetentionMilliseconds: Int64(storeConfiguration.eventsRetentionDays) * 86_400_000),
                 acknowledgementKey: keys.signer(.acknowledgement), live: live, metrics: metrics, time: time,
+                report: report,
                 openers: max(1, min(configuration.parallelWorkers, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))),
                 canPublish: { cell.link?.canPublish ?? false },
                 publish: { cell.link?.publish($0, $1) ?? false }, bundleVersion: { keys.bundleVersion },
@@ -195,6 +207,9 @@ package final class Aggregator: Sendable {
             readiness: { Readiness(problems: [link.problem].compactMap { $0 }) },
             publishManifest: { try manifests.publish($0, of: $1) },
             sendCommand: { try commands.send($0, to: $1, of: $2) })
+        dependencies.queryPool = BlockingPool(threads: 8)
+        dependencies.pushPool = BlockingPool(threads: 8)
+        dependencies.now = { time.now }
         dependencies.rules = { rules.standing(of: $0) }
         dependencies.reloadRules = { rules.reload() }
         self.dependencies = dependencies
@@ -203,6 +218,7 @@ package final class Aggregator: Sendable {
             tls: configuration.isHTTPTLS ? (certificates.certificatePath, certificates.keyPath) : nil,
             webRoot: configuration.webRoot)
         api.language = language
+        api.version = ProgramVersion.current
         self.api = api
     }
 
@@ -225,7 +241,7 @@ package final class Aggregator: Sendable {
         heartbeat: (everyMilliseconds: Int64, beat: @Sendable () -> Void)? = nil
     ) async throws {
         try child.start()
-        try ingest.start()
+        ingest.start()
         link.publishRetained(Topics.keys, keys.signedBundle)
         manifests.publishAll()
         link.start()

@@ -16,7 +16,14 @@ private struct WriterSink: SampleSink {
     var series: PushedSeries { store.pushed }
     var writableTimes: ClosedRange<Int64> { store.writableTimes }
     var limits: TenantLimits { store.limits }
-    var seriesRemaining: Int { store.limits.activeSeries - store.index.count }
+    /// Those that no commit has put into the index yet count, too.
+    var seriesRemaining: Int { store.limits.activeSeries - store.index.count - store.pushed.unsavedCount }
+
+    func checkRate() throws {
+        let perSecond = store.limits.samplesPerSecond
+        let wait = store.sampleRate.wait(perSecond: perSecond, now: time.monotonicNanoseconds)
+        guard wait == 0 else { throw PushError.rate(perSecond: perSecond, afterSeconds: wait) }
+    }
 
     func write(_ samples: SampleWrite) throws {
         let perSecond = store.limits.samplesPerSecond

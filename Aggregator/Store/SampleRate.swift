@@ -12,6 +12,9 @@ package final class SampleRate: Sendable {
 
     package init() {}
 
+    /// After how many seconds something may be taken; 0: now.
+    package func wait(perSecond: Int, now: UInt64) -> Int { take(0, perSecond: perSecond, now: now) }
+
     /// Takes `count` samples.
     /// - Parameters:
     ///   - perSecond: 0: no bound.

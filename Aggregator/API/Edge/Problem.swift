@@ -96,6 +96,8 @@ package struct Problem: Error, Sendable, Hashable {
         case let store as StoreError where store.code == .limit: self.init(.limitReached, store.message)
         case let store as StoreError where store.code == .full:
             self.init(.busy, "the server's disk is full", retryAfterSeconds: 60)
+        case let store as StoreError where store.code == .busy:
+            self.init(.busy, "files changed while they were read; ask again", retryAfterSeconds: 1)
         default: return nil
         }
     }

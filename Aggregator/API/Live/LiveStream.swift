@@ -8,6 +8,7 @@ import Telemetry
 ///
 /// * `fleet`: the list of `/api/v1/agents`, at the start and whenever it changes;
 /// * `samples`: `{"agent":…,"series":[[{labels},[[ms,value],…]],…]}` as samples are committed;
+/// * the end, once the token that it was opened with is no longer valid;
 /// * a comment every tick without other news, so that both ends notice a dead connection.
 struct LiveStream: Sendable {
     /// How often the fleet is looked at.
@@ -16,11 +17,14 @@ struct LiveStream: Sendable {
     let dependencies: APIDependencies
     let subscription: LiveFeed.Subscription
     let tenant: TenantID
+    let tokenID: String
+
+    private static let headers: HTTPFields = [.contentType: "text/event-stream", .cacheControl: "no-store"]
+    static var head: Response { Response(status: .ok, headers: headers) }
 
     func response() -> Response {
-        let headers: HTTPFields = [.contentType: "text/event-stream", .cacheControl: "no-store"]
-        return Response(
-            status: .ok, headers: headers,
+        Response(
+            status: .ok, headers: Self.headers,
             body: ResponseBody { writer in
                 let continuation = subscription.continuation
                 // Ends with the stream: cancelled below, whichever way the stream ends.
@@ -47,7 +51,11 @@ struct LiveStream: Sendable {
                 try await writer.write(Self.event("samples", Self.encode(agent, series)))
             case .tick:
                 let (sources, tenant) = (dependencies.sources, tenant)
-                let fleet = try await dependencies.pool.run { try sources.agents(of: tenant) }
+                let (access, tokenID, now) = (dependencies.access, tokenID, dependencies.now())
+                let answer = try await dependencies.pool.run {
+                    try access.isValid(tokenID: tokenID, now: now) ? try sources.agents(of: tenant) : nil
+                }
+                guard let fleet = answer else { return }
                 let encoded = JSON.array(fleet.map(\.json)).encoded
                 if encoded == shown {
                     try await writer.write(ByteBuffer(string: ": still here\n\n"))

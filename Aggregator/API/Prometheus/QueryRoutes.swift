@@ -49,7 +49,7 @@ struct QueryRunner: Sendable {
         self.language = language
         sources = dependencies.sources
         access = dependencies.access
-        pool = dependencies.pool
+        pool = dependencies.queryPool
         gate = QueryGate()
     }
 
@@ -116,7 +116,7 @@ struct QueryRunner: Sendable {
         let sources = sources
         let asked = interruption.seconds
         let body = try await withTaskCancellationHandler {
-            try await pool.run { [ticket, language] in
+            try await pool.run(for: tenant) { [ticket, language] in
                 defer { ticket.leave() }
                 var options = QueryOptions(
                     parser: language, interruption: { interruption.error }, concurrency: ParallelChunks.concurrency,

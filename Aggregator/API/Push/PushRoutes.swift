@@ -41,7 +41,7 @@ struct PushReceiver: Sendable {
     init(_ dependencies: APIDependencies) {
         sources = dependencies.sources
         access = dependencies.access
-        pool = dependencies.pool
+        pool = dependencies.pushPool
     }
 
     func remoteWrite(_ request: APIRequest) async throws -> Response {
@@ -108,9 +108,10 @@ struct PushReceiver: Sendable {
         let now = request.now
         let sources = sources
         let answer = try await reportingErrors {
-            try await pool.run {
+            try await pool.run(for: tenant) {
                 var batch = try OTLPDecoder.decode(body, encoding)
                 let push = SamplePush(sink: try sources.sink(of: tenant))
+                try push.sink.checkRate()
                 let outcome = try push.exposition(batch.exposition, now: now)
                 if !outcome.isComplete {
                     batch.rejectedPointCount += outcome.refused + outcome.unplaced + outcome.outOfBounds
@@ -149,7 +150,12 @@ struct PushReceiver: Sendable {
     ) async throws -> PushOutcome {
         let sources = sources
         return try await reportingErrors {
-            try await pool.run { try body(SamplePush(sink: try sources.sink(of: tenant))) }
+            try await pool.run(for: tenant) {
+                let push = SamplePush(sink: try sources.sink(of: tenant))
+                // Before anything is decoded or numbered: what is refused leaves nothing behind.
+                try push.sink.checkRate()
+                return try body(push)
+            }
         }
     }
 

@@ -1,14 +1,18 @@
 import Interchange
 import Store
-package import Telemetry
+import Telemetry
 
 /// What of one body was stored, and why the rest was not.
 struct PushOutcome: Sendable {
     var stored = 0
     /// Malformed series or samples.
     var refused = 0
-    /// Samples of series beyond the tenant's bound.
+    /// Samples of series beyond the tenant's bounds: too many series, or labels of one.
     var unplaced = 0
+    /// Series with more or longer labels than the tenant may use.
+    var overlongSeries = 0
+    /// There was no room for a new series.
+    var isCrowded = false
     /// Samples older than the retention or too far ahead.
     var outOfBounds = 0
     /// What this store keeps no form of: native histograms, texts.
@@ -23,7 +27,12 @@ struct PushOutcome: Sendable {
         var parts: [String] = []
         if refused > 0 { parts.append("\(refused) samples refused: \(problem ?? "malformed")") }
         if unplaced > 0 {
-            parts.append("\(unplaced) samples of series beyond the tenant's limit, active-series in limits.conf")
+            var reasons: [String] = []
+            if isCrowded || overlongSeries == 0 { reasons.append("active-series") }
+            if overlongSeries > 0 { reasons.append("labels, label-name-bytes or label-value-bytes") }
+            parts.append(
+                "\(unplaced) samples of series beyond the tenant's limit, \(reasons.joined(separator: " and ")) in "
+                    + "limits.conf")
         }
         if outOfBounds > 0 { parts.append("\(outOfBounds) samples older than the retention or too far in the future") }
         parts.append("\(stored) samples stored")
@@ -48,11 +57,16 @@ struct SamplePush: Sendable {
         let series = sink.series
         let limits = sink.limits
         var room = sink.seriesRemaining
-        let summary = try decoder.decode(body, version, into: &columns) { key, type in
-            guard limits.allow(key) else { return nil }
-            return series.add(SeriesDescriptor(key: key, type: type), room: &room)?.rawValue
-        }
         var outcome = PushOutcome()
+        let summary = try decoder.decode(body, version, into: &columns) { key, type in
+            guard limits.allow(key) else {
+                outcome.overlongSeries += 1
+                return nil
+            }
+            let number = series.add(SeriesDescriptor(key: key, type: type), room: &room)?.rawValue
+            if number == nil { outcome.isCrowded = true }
+            return number
+        }
         outcome.refused = summary.refusedSamples
         outcome.unplaced = summary.unplacedSamples
         outcome.unsupported = summary.histograms
@@ -108,6 +122,7 @@ struct SamplePush: Sendable {
         }
         guard let series = sink.series.add(SeriesDescriptor(key: key, type: type), room: &room) else {
             outcome.unplaced += 1
+            outcome.isCrowded = true
             return
         }
         write.begin(series)
@@ -120,14 +135,5 @@ struct SamplePush: Sendable {
         guard !samples.isEmpty else { return }
         try sink.write(samples)
         outcome.stored += samples.sampleCount
-    }
-}
-
-extension SeriesLimits {
-    package static func allow(_ key: SeriesKey) -> Bool {
-        key.labels.count <= labelCountMax
-            && key.labels.allSatisfy {
-                $0.name.utf8.count <= labelNameBytesMax && $0.value.utf8.count <= labelValueBytesMax
-            }
     }
 }

@@ -1,3 +1,4 @@
+import Access
 import HTTPTypes
 import Hummingbird
 import Telemetry
@@ -20,10 +21,15 @@ func liveRoutes(_ dependencies: APIDependencies) -> [Route] {
         ) { request in
             let tenant = try await request.tenant(access, pool)
             let agent = try request.query.name(AgentID.self, "agent")
+            guard let principal = request.principal else { throw Problem(.unauthenticated, "send a token or a ticket") }
+            // A HEAD's body is never read: a stream behind it would stay for ever.
+            if request.request.method == .head { return LiveStream.head }
             guard let subscription = dependencies.live.subscribe(tenant: tenant, agent: agent) else {
                 throw Problem(.tooManyRequests, "too many live streams are open", retryAfterSeconds: 30)
             }
-            return LiveStream(dependencies: dependencies, subscription: subscription, tenant: tenant).response()
+            return LiveStream(
+                dependencies: dependencies, subscription: subscription, tenant: tenant, tokenID: principal.tokenID
+            ).response()
         },
     ]
 }

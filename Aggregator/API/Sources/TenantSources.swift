@@ -36,6 +36,9 @@ package protocol SampleSink: Sendable {
     var limits: TenantLimits { get }
     /// Room for further series.
     var seriesRemaining: Int { get }
+    /// Whether the tenant may send now.
+    /// - Throws: ``PushError/rate(perSecond:afterSeconds:)``.
+    func checkRate() throws
     /// Returns when the samples are durable: all or, when it throws, none. Blocks.
     /// - Throws: ``PushError``, then the same may come again later; what the store throws.
     func write(_ samples: SampleWrite) throws
@@ -63,6 +66,11 @@ package struct APIDependencies: Sendable {
     package var live: LiveFeed
     package var tickets: TicketOffice
     package var pool: BlockingPool
+    /// Where queries and where pushes block, so that neither holds up the other or the rest; ``pool`` unless set.
+    package var queryPool: BlockingPool
+    package var pushPool: BlockingPool
+    /// The time, for what outlives a request.
+    package var now: @Sendable () -> Timestamp = { .distantPast }
     /// Called for each `/readyz`; must not block.
     package var readiness: @Sendable () -> Readiness
     /// Verifies a signed manifest and publishes it; returns its version.
@@ -89,6 +97,8 @@ package struct APIDependencies: Sendable {
         self.live = live
         self.tickets = tickets
         self.pool = pool
+        queryPool = pool
+        pushPool = pool
         self.readiness = readiness
         self.publishManifest = publishManifest
         self.sendCommand = sendCommand

@@ -87,28 +87,33 @@ private struct StoredRules: RuleHost {
 
     func query(_ rule: Rule, at time: Timestamp) throws -> QueryResult {
         let clock = self.time
+        let limits = try sources.limits(of: tenant)
+        let secondsMax = min(secondsMax, Int64(limits.querySeconds))
         let end = clock.monotonicNanoseconds + UInt64(secondsMax) * 1_000_000_000
-        let options = QueryOptions(
+        var options = QueryOptions(
             parser: language,
             interruption: {
                 clock.monotonicNanoseconds < end
                     ? nil : QueryError(.timeout, "the rule's query timed out after \(secondsMax) s")
             })
+        options.limits.samplesMax = limits.querySamples
         let engine = QueryEngine(source: try sources.queries(of: tenant), options: options)
         return try engine.instant(rule.expression, text: rule.text, at: time)
     }
 
     func write(_ samples: [(key: SeriesKey, value: Double)], at time: Timestamp) throws {
         let sink = try sources.sink(of: tenant)
-        guard sink.seriesRemaining > 0 else {
-            throw QueryError(.limit, "the tenant's limit of series is reached")
-        }
+        let limits = sink.limits
+        var room = sink.seriesRemaining
         var write = SampleWrite()
         for (key, value) in samples {
-            guard SeriesLimits.allow(key) else {
+            guard limits.allow(key) else {
                 throw QueryError(.limit, "a resulting series has too many or too long labels")
             }
-            write.begin(sink.series.add(SeriesDescriptor(key: key, type: .unknown)))
+            guard let series = sink.series.add(SeriesDescriptor(key: key, type: .unknown), room: &room) else {
+                throw QueryError(.limit, "the tenant's limit of series is reached, active-series in limits.conf")
+            }
+            write.begin(series)
             write.append(time.milliseconds, value)
         }
         try sink.write(write)

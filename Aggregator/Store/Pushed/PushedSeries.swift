@@ -56,6 +56,11 @@ package final class PushedSeries: Sendable {
     /// Series that have an id.
     package var count: Int { state.withLock { $0.known.count } }
 
+    /// Of them, those that no commit has taken yet.
+    package var unsavedCount: Int {
+        state.withLock { state in state.unsaved.reduce(state.fresh.count) { $0 + $1.series.count } }
+    }
+
     /// Finds or numbers a series.
     package func add(_ descriptor: SeriesDescriptor) -> PushedSeriesID {
         var room = Int.max

@@ -70,6 +70,7 @@ private struct FakeSink: SampleSink {
     var writableTimes: ClosedRange<Int64> { 0...2_000_000_000_000 }
     var limits: TenantLimits { TenantLimits() }
     var seriesRemaining: Int { 1000 }
+    func checkRate() {}
     func write(_ samples: SampleWrite) throws { counts.all.withLock { $0.append(samples.sampleCount) } }
 }
 

@@ -269,6 +269,81 @@ import WireFormat
         }
     }
 
+    @Test("a live stream ends with its token; a HEAD opens none")
+    func liveEnds() async throws {
+        try await TestServer().run { server async throws in
+            let (port, token) = (server.listeningPort, server.tokens["operator@acme"])
+            let (access, now, live) = (server.access, server.time.now, server.dependencies.live)
+            #expect(try await server.ask("HEAD", "/api/v1/live/stream", as: "operator@acme").status == 200)
+            #expect(live.counts.subscribers == 0)
+            try await server.blocking {
+                let connection = try LoopbackConnection(port: port)
+                try connection.send("GET", "/api/v1/live/stream", token: token)
+                _ = try connection.read(until: "event: fleet\n")
+                let id = String((token ?? "").split(separator: "_")[1])
+                try access.revokeToken(id, of: TestServer.acme, now: now)
+                // The last chunk.
+                _ = try connection.read(until: "\r\n0\r\n")
+            }
+        }
+    }
+
+    private final class Running: Sendable {
+        private let state = Mutex((now: 0, most: 0, done: 0))
+        var counts: (now: Int, most: Int, done: Int) { state.withLock { $0 } }
+        func enter() {
+            state.withLock { state in
+                state.now += 1
+                state.most = max(state.most, state.now)
+            }
+        }
+        func leave() {
+            state.withLock { state in
+                state.now -= 1
+                state.done += 1
+            }
+        }
+    }
+
+    @Test("of one tenant's jobs at most half of the threads are taken, and all get done")
+    func shares() async throws {
+        let pool = BlockingPool(threads: 4)
+        let running = Running()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<100 {
+                group.addTask {
+                    try await pool.run(for: TestServer.acme) {
+                        running.enter()
+                        sched_yield()
+                        running.leave()
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let (now, most, done) = running.counts
+        #expect(now == 0 && most <= 2 && done == 100)
+        // More than can wait is refused, and what was refused is not counted as running.
+        let gate = BoundedQueue<Int>(itemsMax: 2)
+        let outcomes = await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<300 {
+                group.addTask {
+                    (try? await pool.run(for: TestServer.other) { _ = gate.pop(max: 1, waitMilliseconds: 20_000) })
+                        != nil
+                }
+            }
+            var outcomes: [Bool] = []
+            for await outcome in group {
+                outcomes.append(outcome)
+                // The first that end are the refused ones; then the gate opens.
+                if outcomes.count == 300 - BlockingPool.waitingMax - 2 { gate.close() }
+            }
+            return outcomes
+        }
+        #expect(outcomes.count { $0 } == BlockingPool.waitingMax + 2)
+        #expect(try await pool.run(for: TestServer.other) { true })
+    }
+
     @Test("pages come with a content security policy, and nothing outside the folder can be had")
     func pages() async throws {
         let root = try TemporaryDirectory("web")
