@@ -64,7 +64,7 @@ struct Clusterer {
                 let point = values + slotOffset(leaf, slot)
                 var count = 0
                 for other in near where tree.boxDistance(leafNode(other), from: point, boxes) <= limit {
-                    count += tree.distances(toLeaf: other, of: values, from: point).count(within: limit)
+                    count += tree.distances(toLeaf: other, of: values, from: point).slots(within: limit).nonzeroBitCount
                     if count >= neighbours { return true }
                 }
                 return false
@@ -97,8 +97,8 @@ struct Clusterer {
             updateUniformity(leaf)
         }
         for leaf in 0..<tree.leafCount where firstCore[leaf] >= 0 {
-            tree.leaves(near: leaf, within: limit, into: &near)
-            for other in near where other > leaf && firstCore[other] >= 0 { joinIfNew(leaf, other) }
+            tree.leaves(near: leaf, within: limit, from: leaf + 1, into: &near)
+            for other in near where firstCore[other] >= 0 { joinIfNew(leaf, other) }
         }
     }
 
@@ -114,35 +114,36 @@ struct Clusterer {
         if !isUniform[leaf] { updateUniformity(leaf) }
         if !isUniform[other] { updateUniformity(other) }
         if isUniform[leaf], isUniform[other], root(firstCore[leaf]) == root(firstCore[other]) { return }
-        join(leaf, with: other)
+        // Against a uniform leaf, only points of other clusters need be compared.
+        if isUniform[leaf] { join(other, with: leaf) } else { join(leaf, with: other) }
     }
 
     /// Joins the core points of two leaves (or of one) that are within the radius.
     private mutating func join(_ leaf: Int, with other: Int) {
         let first = tree.leafStarts[other]
-        let otherCount = tree.positions(ofLeaf: other).count
         for (slot, position) in tree.positions(ofLeaf: leaf).enumerated() where isCore[position] {
             if isUniform[other], root(position) == root(firstCore[other]) { continue }
-            guard let distances = coreDistances(leaf, slot, to: other) else { continue }
-            for otherSlot in 0..<otherCount where distances[otherSlot] <= limit {
-                join(position, first + otherSlot)
+            var slots = cores(ofLeaf: other, near: leaf, slot)
+            while slots != 0 {
+                join(position, first + slots.trailingZeroBitCount)
                 if isUniform[other] { break }
+                slots &= slots - 1
             }
             if isUniform[leaf], isUniform[other], root(position) == root(firstCore[other]) { return }
         }
     }
 
-    /// Distances to a leaf's core points; nil if its box is beyond the radius.
-    private func coreDistances(_ leaf: Int, _ slot: Int, to other: Int) -> LeafDistances? {
+    /// A bit for each slot of a leaf that holds a core point within the radius of another leaf's point.
+    private func cores(ofLeaf other: Int, near leaf: Int, _ slot: Int) -> UInt32 {
         tree.leafValues.withUnsafeBufferPointer { values in
             coreValues.withUnsafeBufferPointer { cores in
                 tree.boxes.withUnsafeBufferPointer { boxes in
                     guard let values = values.baseAddress, let cores = cores.baseAddress,
                         let boxes = boxes.baseAddress
-                    else { return nil }
+                    else { return 0 }
                     let point = values + slotOffset(leaf, slot)
-                    guard tree.boxDistance(leafNode(other), from: point, boxes) <= limit else { return nil }
-                    return tree.distances(toLeaf: other, of: cores, from: point)
+                    guard tree.boxDistance(leafNode(other), from: point, boxes) <= limit else { return 0 }
+                    return tree.distances(toLeaf: other, of: cores, from: point).slots(within: limit)
                 }
             }
         }
@@ -170,16 +171,23 @@ struct Clusterer {
     }
 
     private mutating func labelBorders(_ labels: inout [Int32]) {
+        let least = (0..<tree.leafCount).map { leaf in
+            tree.positions(ofLeaf: leaf).reduce(Int32.max) { isCore[$1] ? min($0, labels[$1]) : $0 }
+        }
         for leaf in 0..<tree.leafCount {
             let positions = tree.positions(ofLeaf: leaf)
             guard positions.contains(where: { !isCore[$0] }) else { continue }
             tree.leaves(near: leaf, within: limit, into: &near)
+            near.removeAll { firstCore[$0] < 0 }
             for (slot, position) in positions.enumerated() where !isCore[position] {
                 var label = Int32.max
-                for other in near where firstCore[other] >= 0 {
-                    guard let distances = coreDistances(leaf, slot, to: other) else { continue }
-                    for (otherSlot, core) in tree.positions(ofLeaf: other).enumerated()
-                    where distances[otherSlot] <= limit { label = min(label, labels[core]) }
+                // A leaf whose least label is no less cannot give a lower one.
+                for other in near where least[other] < label {
+                    var slots = cores(ofLeaf: other, near: leaf, slot)
+                    while slots != 0 {
+                        label = min(label, labels[tree.leafStarts[other] + slots.trailingZeroBitCount])
+                        slots &= slots - 1
+                    }
                 }
                 if label < .max { labels[position] = label }
             }

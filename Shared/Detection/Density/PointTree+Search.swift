@@ -5,13 +5,14 @@ struct LeafDistances {
 
     subscript(slot: Int) -> Double { slot < 8 ? low[slot] : high[slot - 8] }
 
+    /// A bit for each slot that is within the squared distance.
     @inline(__always)
-    func count(within limit: Double) -> Int {
-        let one = SIMD8<Int64>(repeating: 1)
+    func slots(within limit: Double) -> UInt32 {
+        let bits: SIMD8<Int64> = [1, 2, 4, 8, 16, 32, 64, 128]
         let found =
-            SIMD8<Int64>.zero.replacing(with: one, where: low .<= limit)
-            &+ SIMD8<Int64>.zero.replacing(with: one, where: high .<= limit)
-        return Int(found.wrappedSum())
+            SIMD8<Int64>.zero.replacing(with: bits, where: low .<= limit)
+            | SIMD8<Int64>.zero.replacing(with: bits &<< 8, where: high .<= limit)
+        return UInt32(truncatingIfNeeded: found.wrappedSum())
     }
 }
 
@@ -44,22 +45,23 @@ extension PointTree {
         var sum = 0.0
         for column in 0..<columns {
             let value = point[column * Self.leafMax]
-            let gap = max(box[column] - value, value - box[columns + column], 0)
+            let gap = max(max(box[column] - value, value - box[columns + column]), 0)
             sum += gap * gap
         }
         return sum
     }
 
-    /// Least squared distance between two nodes' boxes.
-    private func boxDistance(_ first: Int, _ second: Int, _ boxes: UnsafePointer<Double>) -> Double {
+    /// Whether two nodes' boxes are within the squared distance.
+    private func areNear(_ first: Int, _ second: Int, _ limit: Double, _ boxes: UnsafePointer<Double>) -> Bool {
         let one = boxes + first * 2 * columns
         let other = boxes + second * 2 * columns
         var sum = 0.0
         for column in 0..<columns {
-            let gap = max(one[column] - other[columns + column], other[column] - one[columns + column], 0)
+            let gap = max(max(one[column] - other[columns + column], other[column] - one[columns + column]), 0)
             sum += gap * gap
+            if sum > limit { return false }
         }
-        return sum
+        return true
     }
 
     /// Squared length of a node's box from corner to corner: not below the distance of any two of its points.
@@ -72,23 +74,30 @@ extension PointTree {
         return sum
     }
 
-    /// Leaves whose boxes are within the squared distance of a leaf's box, in ascending order; itself among them.
-    func leaves(near leaf: Int, within limit: Double, into found: inout [Int]) {
+    /// Leaves from `first` on whose boxes are within the squared distance of a leaf's box, in ascending order; itself
+    /// among them.
+    func leaves(near leaf: Int, within limit: Double, from first: Int = 0, into found: inout [Int]) {
         found.removeAll(keepingCapacity: true)
         let firstLeaf = 1 << depth
         boxes.withUnsafeBufferPointer { boxes in
             guard let boxes = boxes.baseAddress else { return }
             var node = 1
+            var level = 0
             // A walk over the heap without a stack: down to the left while near, else up to the next right neighbour.
             while true {
-                if boxDistance(node, firstLeaf + leaf, boxes) <= limit {
+                let lastLeaf = ((node + 1) << (depth - level)) - 1 - firstLeaf
+                if lastLeaf >= first, areNear(node, firstLeaf + leaf, limit, boxes) {
                     if node < firstLeaf {
                         node *= 2
+                        level += 1
                         continue
                     }
                     found.append(node - firstLeaf)
                 }
-                while node & 1 == 1, node > 1 { node /= 2 }
+                while node & 1 == 1, node > 1 {
+                    node /= 2
+                    level -= 1
+                }
                 guard node > 1 else { return }
                 node += 1
             }

@@ -22,46 +22,58 @@ extension AxisTrees {
     }
 
     /// Adds up the path lengths of a block of points, tree by tree.
-    /// - Precondition: `keys` holds `columns` × `blockRows` keys, column by column; `sums` `blockRows` sums.
-    func addPaths(_ keys: UnsafePointer<Int32>, count: Int, to sums: UnsafeMutablePointer<Double>) {
+    /// - Precondition: `keys` holds `columns` × `blockRows` keys, column by column; `sums` and `places` have room for
+    ///   `blockRows`, and `count` is at most that.
+    func addPaths(
+        _ keys: UnsafePointer<Int32>, count: Int, to sums: UnsafeMutablePointer<Double>,
+        _ places: UnsafeMutablePointer<UInt32>
+    ) {
         nodes.withUnsafeBufferPointer { nodes in
             paths.withUnsafeBufferPointer { paths in
                 guard let nodes = nodes.baseAddress, let paths = paths.baseAddress else { return }
                 for tree in 0..<treeCount {
                     let start = tree &<< depth
-                    walk(nodes + start, paths + start, keys, count: count, sums)
+                    walk(nodes + start, paths + start, keys, count: count, sums, places)
                 }
             }
         }
     }
 
-    /// Four points at a time: each step waits for two loads, and the chains fill that wait. The first three levels are
-    /// asked for all four at once, in vectors.
+    /// All points go a level down before any goes the next: each step waits for two loads, and with the block's other
+    /// points between one point's steps there is always something to do. The first three levels are asked for four
+    /// points at once, in vectors.
     @inline(__always)
     private func walk(
         _ root: UnsafePointer<Node>, _ paths: UnsafePointer<Double>, _ keys: UnsafePointer<Int32>, count: Int,
-        _ sums: UnsafeMutablePointer<Double>
+        _ sums: UnsafeMutablePointer<Double>, _ places: UnsafeMutablePointer<UInt32>
     ) {
-        let levels = depth - Self.depthMin
-        let leaves = paths - (1 &<< depth)
+        let top = Top(root)
         var point = 0
         while point < count {
-            let keys = keys + point
-            let sums = sums + point
-            let start = Self.thirdLevel(root, keys)
-            var (first, second, third, fourth) = (Int(start[0]), Int(start[1]), Int(start[2]), Int(start[3]))
-            for _ in 0..<levels {
-                first = Self.step(root, first, keys)
-                second = Self.step(root, second, keys + 1)
-                third = Self.step(root, third, keys + 2)
-                fourth = Self.step(root, fourth, keys + 3)
-            }
-            sums[0] += leaves[first]
-            sums[1] += leaves[second]
-            sums[2] += leaves[third]
-            sums[3] += leaves[fourth]
+            UnsafeMutableRawPointer(places + point).storeBytes(
+                of: top.thirdLevel(keys + point), as: SIMD4<UInt32>.self)
             point &+= 4
         }
+        for _ in Self.depthMin..<depth {
+            point = 0
+            while point < count {
+                let (places, keys) = (places + point, keys + point)
+                places[0] = Self.step(root, places[0], keys)
+                places[1] = Self.step(root, places[1], keys + 1)
+                places[2] = Self.step(root, places[2], keys + 2)
+                places[3] = Self.step(root, places[3], keys + 3)
+                point &+= 4
+            }
+        }
+        let leaves = paths - (1 &<< depth)
+        for point in 0..<count { sums[point] += leaves[Int(places[point])] }
+    }
+
+    @inline(__always)
+    private static func step(
+        _ root: UnsafePointer<Node>, _ place: UInt32, _ keys: UnsafePointer<Int32>
+    ) -> UInt32 {
+        UInt32(truncatingIfNeeded: step(root, Int(place), keys))
     }
 
     @inline(__always)
@@ -76,26 +88,37 @@ extension AxisTrees {
         (Int(threshold) &- Int(key)) &>> 63
     }
 
-    /// The nodes of the third level that four points side by side come to.
-    @inline(__always)
-    private static func thirdLevel(_ root: UnsafePointer<Node>, _ keys: UnsafePointer<Int32>) -> SIMD4<Int32> {
-        let first = areGreater(root[1], keys)
-        let second = chosen(first, areGreater(root[2], keys), areGreater(root[3], keys))
-        let low = chosen(second, areGreater(root[4], keys), areGreater(root[5], keys))
-        let high = chosen(second, areGreater(root[6], keys), areGreater(root[7], keys))
-        return 8 &- (first &<< 2) &- (second &<< 1) &- chosen(first, low, high)
-    }
+    /// The nodes of the first three levels; by value, since writing places could change what a pointer shows.
+    private struct Top {
+        private let nodes: (Node, Node, Node, Node, Node, Node, Node)
 
-    /// -1 where the value is greater than the node's threshold, 0 elsewhere.
-    @inline(__always)
-    private static func areGreater(_ node: Node, _ keys: UnsafePointer<Int32>) -> SIMD4<Int32> {
-        let values = UnsafeRawPointer(keys + Int(node.offset)).loadUnaligned(as: SIMD4<Int32>.self)
-        return SIMD4<Int32>.zero.replacing(with: -1, where: values .> node.threshold)
-    }
+        @inline(__always)
+        init(_ root: UnsafePointer<Node>) {
+            nodes = (root[1], root[2], root[3], root[4], root[5], root[6], root[7])
+        }
 
-    /// `set` where the mask's bits are set, `clear` elsewhere.
-    @inline(__always)
-    private static func chosen(
-        _ mask: SIMD4<Int32>, _ clear: SIMD4<Int32>, _ set: SIMD4<Int32>
-    ) -> SIMD4<Int32> { clear ^ (mask & (clear ^ set)) }
+        /// The nodes of the third level that four points side by side come to.
+        @inline(__always)
+        func thirdLevel(_ keys: UnsafePointer<Int32>) -> SIMD4<UInt32> {
+            let first = Self.areGreater(nodes.0, keys)
+            let second = Self.chosen(first, Self.areGreater(nodes.1, keys), Self.areGreater(nodes.2, keys))
+            let low = Self.chosen(second, Self.areGreater(nodes.3, keys), Self.areGreater(nodes.4, keys))
+            let high = Self.chosen(second, Self.areGreater(nodes.5, keys), Self.areGreater(nodes.6, keys))
+            let places = 8 &- (first &<< 2) &- (second &<< 1) &- Self.chosen(first, low, high)
+            return SIMD4(truncatingIfNeeded: places)
+        }
+
+        /// -1 where the value is greater than the node's threshold, 0 elsewhere.
+        @inline(__always)
+        private static func areGreater(_ node: Node, _ keys: UnsafePointer<Int32>) -> SIMD4<Int32> {
+            let values = UnsafeRawPointer(keys + Int(node.offset)).loadUnaligned(as: SIMD4<Int32>.self)
+            return SIMD4<Int32>.zero.replacing(with: -1, where: values .> node.threshold)
+        }
+
+        /// `set` where the mask's bits are set, `clear` elsewhere.
+        @inline(__always)
+        private static func chosen(
+            _ mask: SIMD4<Int32>, _ clear: SIMD4<Int32>, _ set: SIMD4<Int32>
+        ) -> SIMD4<Int32> { clear ^ (mask & (clear ^ set)) }
+    }
 }

@@ -42,20 +42,49 @@ struct HyperplaneTrees: Sendable {
         normals.withUnsafeBufferPointer { normals in
             offsets.withUnsafeBufferPointer { offsets in
                 guard let normals = normals.baseAddress, let offsets = offsets.baseAddress else { return }
-                for tree in 0..<treeCount {
-                    let start = tree << depth
-                    var node = 1
+                // Four trees at a time, since each step waits for the one before; the sum is in the trees' order.
+                let leaves = 1 &<< depth
+                var tree = 0
+                while tree &+ 4 <= treeCount {
+                    let roots = SIMD4<Int>(tree, tree + 1, tree + 2, tree + 3) &<< depth
+                    var (first, second, third, fourth) = (1, 1, 1, 1)
                     for _ in 0..<depth {
-                        let normal = normals + (start + node) * columns
-                        var product: Float = 0
-                        for column in 0..<columns { product += normal[column] * values[column] }
-                        node = 2 &* node &+ (product > offsets[start + node] ? 1 : 0)
+                        first = step(roots[0], first, values, normals, offsets)
+                        second = step(roots[1], second, values, normals, offsets)
+                        third = step(roots[2], third, values, normals, offsets)
+                        fourth = step(roots[3], fourth, values, normals, offsets)
                     }
-                    sum += paths[start + node - (1 << depth)]
+                    sum += paths[roots[0] + first - leaves]
+                    sum += paths[roots[1] + second - leaves]
+                    sum += paths[roots[2] + third - leaves]
+                    sum += paths[roots[3] + fourth - leaves]
+                    tree &+= 4
+                }
+                while tree < treeCount {
+                    let root = tree &<< depth
+                    var node = 1
+                    for _ in 0..<depth { node = step(root, node, values, normals, offsets) }
+                    sum += paths[root + node - leaves]
+                    tree &+= 1
                 }
             }
         }
         return sum / Double(treeCount)
+    }
+
+    @inline(__always)
+    private func step(
+        _ root: Int, _ node: Int, _ values: UnsafePointer<Float>, _ normals: UnsafePointer<Float>,
+        _ offsets: UnsafePointer<Float>
+    ) -> Int {
+        let normal = normals + (root &+ node) &* columns
+        var product: Float = 0
+        var column = 0
+        while column < columns {
+            product += normal[column] * values[column]
+            column &+= 1
+        }
+        return 2 &* node &+ (product > offsets[root &+ node] ? 1 : 0)
     }
 
     /// Grows trees: a node's normal has `terms` coordinates from the normal distribution, the others are 0, and its

@@ -50,24 +50,30 @@ extension IsolationForest {
     ) {
         let blockRows = AxisTrees.blockRows
         let average = PathLength.average(sampleCount)
-        withUnsafeTemporaryAllocation(of: Int32.self, capacity: columns * blockRows) { keys in
-            withUnsafeTemporaryAllocation(of: Double.self, capacity: blockRows) { sums in
-                // Both were asked for with room for at least one row of at least one column.
-                guard let keys = keys.baseAddress, let sums = sums.baseAddress else { return }
-                // Points walk in fours; what is behind a block's last point walks along unseen.
-                keys.initialize(repeating: 0, count: columns * blockRows)
-                for start in stride(from: 0, to: count, by: blockRows) {
-                    let block = min(blockRows, count - start)
-                    sums.initialize(repeating: 0, count: blockRows)
-                    let rows = values + start * columns
-                    let areFinite = fill(keys, from: rows, count: block)
-                    trees.addPaths(keys, count: block, to: sums)
-                    for point in 0..<block {
-                        scores.append(PathLength.score(mean: sums[point] / Double(trees.treeCount), average: average))
+        // Points walk in fours; what is behind a block's last point walks along unseen.
+        var keys = [Int32](repeating: 0, count: columns * blockRows)
+        var sums = [Double](repeating: 0, count: blockRows)
+        var places = [UInt32](repeating: 0, count: blockRows)
+        for start in stride(from: 0, to: count, by: blockRows) {
+            let block = min(blockRows, count - start)
+            let rows = values + start * columns
+            for point in 0..<block { sums[point] = 0 }
+            let areFinite = keys.withUnsafeMutableBufferPointer { keys -> Bool in
+                sums.withUnsafeMutableBufferPointer { sums in
+                    places.withUnsafeMutableBufferPointer { places in
+                        // None of them is empty.
+                        guard let keys = keys.baseAddress, let sums = sums.baseAddress, let places = places.baseAddress
+                        else { return true }
+                        let areFinite = fill(keys, from: rows, count: block)
+                        trees.addPaths(keys, count: block, to: sums, places)
+                        return areFinite
                     }
-                    if !areFinite { mark(rows, count: block, in: &scores, from: start) }
                 }
             }
+            for point in 0..<block {
+                scores.append(PathLength.score(mean: sums[point] / Double(trees.treeCount), average: average))
+            }
+            if !areFinite { mark(rows, count: block, in: &scores, from: start) }
         }
     }
 

@@ -6,7 +6,7 @@ import Glibc
 /// Values are 32-bit floats, as in scikit-learn: centre large values first. Cuts along axes do not care for the columns'
 /// scales, hyperplanes do: bring columns to one scale before.
 ///
-/// In numbers: 100 trees × 256 points take 4 KB a tree, 400 KB in all; fitting 2 ms, one point 1 µs, a million points
+/// In numbers: 100 trees × 256 points take 4 KB a tree, 400 KB in all; fitting 1 ms, one point 2 µs, a million points
 /// half a second. For one small forest per metric there is `CompactForest`.
 package struct IsolationForest: Sendable {
     package struct Parameters: Sendable {
