@@ -113,6 +113,44 @@ struct DBSCANTests {
         #expect(clustering.clusterCount >= 3)
     }
 
+    /// The rule as it is written, over all pairs.
+    private func ruled(_ rows: [Float], columns: Int, share: Double) -> (radius: Double, neighbours: Int) {
+        let count = rows.count / columns
+        let neighbours = min(max(4, 2 * columns), count)
+        var distances = (0..<min(count, 512)).map { index -> Double in
+            let row = index * count / min(count, 512)
+            let all = (0..<count).map { other in
+                (0..<columns).reduce(0.0) { sum, column in
+                    let difference = Double(rows[other * columns + column]) - Double(rows[row * columns + column])
+                    return sum + difference * difference
+                }
+            }
+            return all.sorted()[neighbours - 1].squareRoot()
+        }
+        distances.sort()
+        distances.removeLast(Int(share * Double(distances.count)))
+        let (first, last) = (distances[0], distances[distances.count - 1])
+        let below = distances.indices.map {
+            Double($0) / Double(distances.count - 1) - (distances[$0] - first) / (last - first)
+        }
+        guard let deepest = below.max(), deepest > 0.05, let knee = below.firstIndex(of: deepest) else {
+            return (last, neighbours)
+        }
+        return (distances[knee], neighbours)
+    }
+
+    @Test("chosen parameters are those of the rule", arguments: 1...20 as ClosedRange<UInt64>)
+    func choiceByRule(seed: UInt64) throws {
+        let columns = Int(seed % 5) + 1
+        let count = seed % 4 == 0 ? 1100 : 40 + Int(seed) * 20
+        let rows = GoldenRows.make(seed % 2 == 0 ? "bell" : "clusters", seed: seed, count: count, columns: columns)
+        let share = [0, 0.1, 0.3][Int(seed % 3)]
+        let chosen = try DBSCAN.chosen(of: rows, columns: columns, trimming: share)
+        let expected = ruled(rows, columns: columns, share: share)
+        #expect(chosen.neighbours == expected.neighbours)
+        #expect(chosen.radius == expected.radius)
+    }
+
     @Test("rows that are the same, few rows and none")
     func choiceOfOddRows() throws {
         let same = [Float](repeating: 3, count: 100)
