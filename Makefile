@@ -7,7 +7,7 @@ SEEDS ?= 200
 PORT ?= 8480
 TEST_FLAGS := -c release --disable-testable-imports --disable-xctest
 
-.PHONY: help demo test build lint format bench bench-codec bench-wire bench-collectors bench-agent bench-latency bench-ingest bench-query bench-detect-kernels simulate smoke-full deb check-deb clean dependencies
+.PHONY: help demo test build lint format bench bench-codec bench-wire bench-collectors bench-agent bench-latency bench-ingest bench-query bench-detect bench-detect-kernels simulate smoke-full deb check-deb clean dependencies
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -33,7 +33,7 @@ format: ## rewrite all sources in the house format
 simulate: build ## the fault simulation; SEEDS=N for more
 	STAGEBOX_SIMULATION_SEEDS=$(SEEDS) STAGEBOX_SIMULATION_SECONDS=0 $(SWIFT) test $(TEST_FLAGS) --filter SimulationTests
 
-bench: bench-codec bench-wire bench-collectors bench-agent bench-latency bench-ingest bench-query bench-detect-kernels ## every figure, peers beside us
+bench: bench-codec bench-wire bench-collectors bench-agent bench-latency bench-ingest bench-query bench-detect bench-detect-kernels ## every figure, peers beside us
 
 bench-codec: dependencies ## bytes and nanoseconds per sample on a /proc recording (RECORDING=FILE.xz)
 	STAGEBOX_DEV=1 $(SWIFT) run -c release --scratch-path .build-dev CodecBenchmark $(RECORDING)
@@ -46,6 +46,9 @@ bench-collectors: dependencies ## CPU per collection
 
 bench-query: dependencies ## CPU of the query engine alone, over made-up series
 	STAGEBOX_DEV=1 $(SWIFT) run -c release --scratch-path .build-dev QueryBenchmark
+
+bench-detect: build ## quality of the shipped detection on labelled data (STAGEBOX_DATA_DIR)
+	@Packaging/scripts/bench-detect "$(BUILD)/stagebox"
 
 bench-detect-kernels: dependencies ## forests and clusters beside scikit-learn, if PYTHON (python3) has it
 	STAGEBOX_DEV=1 $(SWIFT) build -c release --scratch-path .build-dev --product DetectionBenchmark

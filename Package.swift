@@ -21,6 +21,7 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 /// Documents that stand beside the code they describe.
 let documents = [
     "Shared/WireFormat": ["FORMAT.md"], "Aggregator/Store": ["Rollups/ROLLUPS.md"], "Agent/Intake": ["INTAKE.md"],
+    "Shared/Detection": ["DETECTION.md"],
 ]
 
 func module(_ path: String, name: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
@@ -130,7 +131,7 @@ let aggregator: [Target] = [
         "CommandMain", "Aggregator/Command",
         [
             "AggregatorCore", "Access", "Interchange", "MQTT", "Sealing", "WireFormat", "Telemetry",
-            "RuntimeSupport", "Store", "PromQL", "Rules", arguments, log,
+            "RuntimeSupport", "Store", "PromQL", "Rules", "Detection", arguments, log,
         ]),
 ]
 

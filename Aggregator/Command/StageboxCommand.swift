@@ -10,5 +10,6 @@ struct StageboxCommand: AsyncParsableCommand {
             Demo.self, Login.self, Tenant.self, Token.self, Enrol.self, Pseudonyms.self, Agents.self, Ledger.self,
             Export.self,
             QueryCommand.self, Config.self, ShowFingerprint.self, Check.self, StoreCommand.self,
+            Detect.self,
         ])
 }

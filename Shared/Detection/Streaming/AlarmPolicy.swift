@@ -1,0 +1,56 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// From evidence to the few moments worth waking someone for: a gate, a threshold that knows how often it is asked,
+/// k cells that agree, and a rest after each alarm.
+package struct AlarmPolicy: Sendable, Equatable {
+    /// Evidence that alarms when a cell is five minutes or more: the members' root mean square of -log10(tail).
+    package static let evidenceMin: Float = 2.2
+    /// Cells before the first alarm.
+    static let cellsMin: UInt32 = 150
+    /// Cells of rest after an alarm.
+    static let rest: UInt32 = 100
+    /// Evidence that breaks the rest, in multiples of the last alarm's: a small alarm must not hide a great one.
+    static let greater: Float = 3
+    static let referenceMilliseconds: Float = 300_000
+    /// An alarm needs this much time of agreeing cells, at most `recentMax` of them.
+    static let agreementMilliseconds: Int64 = 60_000
+    static let recentMax = 8
+
+    var cells: UInt32 = 0
+    var lastAlarm: UInt32 = 0
+    var hasAlarmed = false
+    /// Evidence of the last alarm.
+    var lastEvidence: Float = 0
+    var recent = SIMD8<Float>(repeating: 0)
+
+    package init() {}
+
+    /// Evidence that alarms at cells of this length: asked thirty times as often, thirty times rarer.
+    package static func threshold(cellMilliseconds: Int64) -> Float {
+        evidenceMin + max(0, log10f(referenceMilliseconds / Float(max(1, cellMilliseconds))))
+    }
+
+    /// Whether an alarm begins with this cell.
+    package mutating func observe(_ evidence: Float, cellMilliseconds: Int64) -> Bool {
+        cells &+= 1
+        for entry in stride(from: Self.recentMax - 1, to: 0, by: -1) { recent[entry] = recent[entry - 1] }
+        recent[0] = evidence
+        guard cells > Self.cellsMin else { return false }
+        let isResting = hasAlarmed && cells &- lastAlarm <= Self.rest
+        if isResting, evidence <= Self.greater * lastEvidence { return false }
+        let threshold = Self.threshold(cellMilliseconds: cellMilliseconds)
+        let needed = Int(min(3, max(1, Self.agreementMilliseconds / max(1, cellMilliseconds))))
+        let window = needed == 1 ? 1 : min(Self.recentMax, needed + 1)
+        var agreeing = 0
+        for entry in 0..<window where recent[entry] > threshold { agreeing += 1 }
+        guard agreeing >= needed, evidence > threshold else { return false }
+        lastAlarm = cells
+        lastEvidence = evidence
+        hasAlarmed = true
+        return true
+    }
+}

@@ -1,0 +1,240 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Judges a group of metrics together (cpu, memory, disk …): the distance of the row to rows met before, in a memory
+/// of the group's whole life and in one of its last days. A row must be strange to both to be very strange, for either
+/// alone errs: the old one on what has changed for good, the young one by having learnt the trouble.
+package struct GroupDetector: Sendable {
+    package static let columnsMax = 64
+    static let warmupCells: UInt32 = 64
+    static let trainingCellsMax: UInt32 = 500
+    static let oldRowsMax = 256
+    static let youngRowsMax = 256
+    static let youngCells: Float = 8_000
+    /// What a change of a column that never moved counts, in ranges.
+    static let constantShare: Float = 10
+    /// Weight of a new cell in a column's short mean.
+    static let shortWeight: Float = 0.2
+
+    package let columns: Int
+    var configuration: DetectorConfiguration
+    var cell: GroupCell
+    var origins: [Double]
+    var lows: [Float]
+    var highs: [Float]
+    var shareMeans: [Float]
+    var rootMeans: [Float]
+    var warmup: [Float] = []
+    var cells: UInt32 = 0
+    var nextTraining = warmupCells
+    var nextRange = warmupCells
+    var random: UInt64
+    var old: GroupMemory
+    var young: GroupMemory
+    var point: GroupMemory.Point
+    var tail = TailCalibration()
+    var policy = AlarmPolicy()
+    var heldVerdict = Verdict.unscored
+    package internal(set) var unscored: UInt32 = 0
+    /// Evidence, strangeness and the four distances of the last cell, for diagnosis.
+    package private(set) var evidence: Float = 0
+    package private(set) var strangeness: Float = 0
+    package private(set) var raw = SIMD4<Float>(repeating: 0)
+
+    /// - Precondition: 1…64 columns.
+    package init(configuration: DetectorConfiguration = DetectorConfiguration(), columns: Int, group: UInt64 = 0) {
+        precondition((1...Self.columnsMax).contains(columns), "\(columns) columns")
+        self.columns = columns
+        self.configuration = configuration
+        random = (configuration.seed &* 0x9e37_79b9_7f4a_7c15) ^ (group &* 0x94d0_49bb_1331_11eb) | 1
+        cell = GroupCell(columns: columns)
+        origins = [Double](repeating: .nan, count: columns)
+        lows = [Float](repeating: .infinity, count: columns)
+        highs = [Float](repeating: -.infinity, count: columns)
+        shareMeans = [Float](repeating: 0, count: columns)
+        rootMeans = shareMeans
+        old = GroupMemory(columns: columns, rowsMax: Self.oldRowsMax)
+        young = GroupMemory(columns: columns, rowsMax: Self.youngRowsMax)
+        point = GroupMemory.Point(width: old.width)
+    }
+
+    /// After a clock that stepped back: without this, samples are out of order until time has caught up.
+    package mutating func restartTime() { cell.restart() }
+
+    package var wantsTraining: Bool { cells >= nextTraining }
+
+    package var stateBytes: Int {
+        MemoryLayout<Self>.size + old.stateBytes + young.stateBytes + warmup.count * 4 + columns * (16 + 16 + 24)
+            + 16 * old.width + MemoryLayout<TailCalibration>.size
+    }
+
+    /// - Precondition: as many values as columns. What is not finite counts as missing: the column keeps its last
+    ///   value; a row without any value is unscored.
+    package mutating func observe(_ row: Span<Double>, at time: Int64) -> Verdict {
+        precondition(row.count == columns, "\(row.count) values for \(columns) columns")
+        guard let isComplete = cell.add(row, at: time, length: configuration.cellMilliseconds) else {
+            unscored &+= 1
+            return .unscored
+        }
+        if isComplete {
+            let verdict = judge(length: max(configuration.cellMilliseconds, cell.step))
+            heldVerdict = verdict
+            heldVerdict.alarm = false
+            if !verdict.isScored { unscored &+= 1 }
+            return verdict
+        }
+        if !heldVerdict.isScored { unscored &+= 1 }
+        return heldVerdict
+    }
+
+    private mutating func judge(length: Int64) -> Verdict {
+        cells &+= 1
+        var values = [Float](repeating: 0, count: columns)
+        for column in 0..<columns {
+            let mean = cell.takeMean(column)
+            guard mean.isFinite else { continue }
+            if origins[column].isNaN { origins[column] = mean }
+            values[column] = Float(min(1e17, max(-1e17, mean - origins[column])))
+        }
+        if cells <= Self.warmupCells {
+            warmup.append(contentsOf: values)
+            widen(values)
+            return .unscored
+        }
+        guard old.count > 0 else { return .unscored }
+        widen(values)
+        place(values)
+        let oldDistances = old.distances(to: point)
+        let youngDistances = young.distances(to: point)
+        raw = SIMD4(oldDistances.shares, oldDistances.roots, youngDistances.shares, youngDistances.roots)
+        // All four are shares of a column's range, so they add up as they are: scaling each by its own past would
+        // only teach the sum to overlook what lasts.
+        strangeness = ((raw * raw).sum() / 4).squareRoot()
+        evidence = tail.evidence(of: strangeness, grain: 0.01)
+        tail.add(strangeness, share: configuration.trimmedShare)
+        remember()
+        let alarm = policy.observe(evidence, cellMilliseconds: length)
+        return Verdict(
+            score: strangeness * strangeness / (25 + strangeness * strangeness), isAnomalous: evidence > 2,
+            alarm: alarm, isScored: true)
+    }
+
+    private mutating func widen(_ values: [Float]) {
+        for column in 0..<columns {
+            lows[column] = min(lows[column], values[column])
+            highs[column] = max(highs[column], values[column])
+        }
+    }
+
+    /// Makes the row's point, and moves the short means on.
+    private mutating func place(_ values: [Float]) {
+        for column in 0..<columns {
+            let span = old.spans[column]
+            let apart = values[column] - old.lows[column]
+            // A column that had not moved when the ranges were taken has none: its widest change since then is the
+            // measure, and counts as several ranges.
+            let widest = max(highs[column] - old.lows[column], old.lows[column] - lows[column])
+            let share =
+                span > 0
+                ? min(1e3, max(-1e3, apart / span)) : (widest > 0 ? Self.constantShare * apart / widest : 0)
+            let root = GroupMemory.root(share)
+            shareMeans[column] += Self.shortWeight * (share - shareMeans[column])
+            rootMeans[column] += Self.shortWeight * (root - rootMeans[column])
+            point.shares[column] = share
+            point.roots[column] = root
+            point.shareDeviations[column] = share - shareMeans[column]
+            point.rootDeviations[column] = root - rootMeans[column]
+        }
+    }
+
+    private mutating func remember() {
+        let life = min(Float(cells), Self.youngCells)
+        if let place = chosen(count: young.count, rowsMax: young.rowsMax, among: life) {
+            young.insert(point, strangeness: strangeness, at: place)
+        }
+    }
+
+    private mutating func chosen(count: Int, rowsMax: Int, among cells: Float) -> Int? {
+        if count < rowsMax { return count }
+        guard uniform() * cells < Float(rowsMax) else { return nil }
+        return min(rowsMax - 1, Int(uniform() * Float(rowsMax)))
+    }
+
+    private mutating func uniform() -> Float {
+        random ^= random << 13
+        random ^= random >> 7
+        random ^= random << 17
+        return Float(random >> 40) / Float(1 << 24)
+    }
+
+    /// One training: bounded by 512 rows.
+    package mutating func train() {
+        guard wantsTraining else { return }
+        let ranged = cells >= nextRange
+        if ranged { nextRange = cells &* 2 }
+        var spans = old.spans
+        let lows = ranged ? self.lows : old.lows
+        for column in 0..<columns where ranged {
+            let span = highs[column] - lows[column]
+            let origin = origins[column].isNaN ? 0 : Float(min(1e17, abs(origins[column])))
+            let magnitude = max(abs(highs[column]), abs(lows[column]), origin)
+            // Less than a hundredth of the value is not a range worth stretching.
+            spans[column] = span > 0 ? max(span, 0.01 * magnitude) : 0
+        }
+        let (oldLows, oldSpans) = (old.lows, old.spans)
+        old.train(lows: lows, spans: spans)
+        young.train(lows: lows, spans: spans)
+        if warmup.isEmpty {
+            if ranged { hand() }
+            for column in 0..<columns
+            where old.spans[column] != oldSpans[column] || old.lows[column] != oldLows[column] {
+                let span = max(old.spans[column], .leastNormalMagnitude)
+                let mean = oldLows[column] + shareMeans[column] * oldSpans[column]
+                shareMeans[column] = (mean - old.lows[column]) / span
+                rootMeans[column] = GroupMemory.root(shareMeans[column])
+            }
+        } else {
+            for at in stride(from: 0, to: warmup.count, by: columns) {
+                let values = Array(warmup[at..<at + columns])
+                if at == 0 {
+                    for column in 0..<columns where old.spans[column] > 0 {
+                        shareMeans[column] = (values[column] - old.lows[column]) / old.spans[column]
+                        rootMeans[column] = GroupMemory.root(shareMeans[column])
+                    }
+                }
+                place(values)
+                old.insert(point, strangeness: 0, at: old.count)
+                young.insert(point, strangeness: 0, at: young.count)
+            }
+            warmup = []
+            old.train(lows: lows, spans: spans)
+            young.train(lows: lows, spans: spans)
+        }
+        nextTraining = cells &+ min(Self.trainingCellsMax, max(32, cells / 2))
+    }
+
+    /// When life has doubled, half of the old memory goes to the young one's rows, less the strangest of them.
+    private mutating func hand() {
+        var order = young.strangenesses.indices.sorted { young.strangenesses[$0] < young.strangenesses[$1] }
+        order.removeLast(Int(Float(order.count) * configuration.trimmedShare))
+        for entry in order.indices.dropLast() {
+            order.swapAt(entry, min(order.count - 1, entry + Int(uniform() * Float(order.count - entry))))
+        }
+        for row in order.prefix(old.rowsMax / 2) {
+            let place = old.count < old.rowsMax ? old.count : min(old.rowsMax - 1, Int(uniform() * Float(old.rowsMax)))
+            old.adopt(young, row: row, at: place)
+        }
+    }
+
+    /// The columns that made the last cell strange, the strangest first, with their shares of the squared distance.
+    package func contributions(top: Int) -> [(column: Int, share: Float)] {
+        let distances = old.columnDistances(to: point)
+        let sum = distances.reduce(0, +)
+        guard sum > 0 else { return [] }
+        let order = distances.indices.sorted { (distances[$1], $0) < (distances[$0], $1) }
+        return order.prefix(top).map { ($0, distances[$0] / sum) }
+    }
+}

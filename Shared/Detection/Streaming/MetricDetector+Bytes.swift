@@ -1,0 +1,79 @@
+extension MetricDetector {
+    static let magic: StaticString = "SBmd"
+    static let version: UInt8 = 1
+
+    /// The whole state, framed and checked; see `ModelBytes`. About 3 KB.
+    package var bytes: [UInt8] {
+        ModelBytes.framed(magic: Self.magic, version: Self.version, bodyBytes: 3_072) { writer in
+            writer.write(origin)
+            writer.write(random)
+            writer.write(cells)
+            writer.write(cellsAway)
+            writer.write(nextTraining)
+            writer.write(unscored)
+            cell.encode(into: &writer)
+            writer.write(lags)
+            for value in [shortMean, longMean, shortVariance, held, hourEvidence.x, hourEvidence.y] {
+                writer.write(value)
+            }
+            writer.write(UInt16(warmup.count))
+            writer.write(warmup)
+            memory.encode(into: &writer)
+            season.encode(into: &writer)
+            for tail in [shapeTail, featureTail, hourTail, twoHourTail] { tail.encode(into: &writer) }
+            policy.encode(into: &writer)
+        }
+    }
+
+    /// A detector that goes on where `bytes` left off; its open cell's verdict is not kept.
+    package init(bytes: [UInt8], configuration: DetectorConfiguration) throws(DetectionError) {
+        var reader = try ModelBytes.body(bytes, magic: Self.magic, version: Self.version)
+        self.init(configuration: configuration)
+        origin = try reader.doubleOrGap()
+        random = UInt64(try reader.uint32()) | UInt64(try reader.uint32()) << 32
+        guard random != 0 else { throw .damaged("a generator that stands still") }
+        cells = try reader.cells()
+        cellsAway = try reader.cells()
+        nextTraining = try reader.cells()
+        unscored = try reader.uint32()
+        cell = try Cell(from: &reader)
+        lags = try reader.vector()
+        shortMean = try reader.float()
+        longMean = try reader.float()
+        shortVariance = try reader.float()
+        held = try reader.float()
+        hourEvidence.x = try reader.float()
+        hourEvidence.y = try reader.float()
+        let warmupCount = Int(try reader.uint16())
+        guard warmupCount <= Self.warmupCells * 12, warmupCount % 12 == 0 else {
+            throw .damaged("\(warmupCount) numbers of warm-up")
+        }
+        warmup = try reader.floats(warmupCount)
+        memory = try MetricMemory(from: &reader)
+        season = try SeasonalBaseline(from: &reader)
+        shapeTail = try TailCalibration(from: &reader)
+        featureTail = try TailCalibration(from: &reader)
+        hourTail = try TailCalibration(from: &reader)
+        twoHourTail = try TailCalibration(from: &reader)
+        policy = try AlarmPolicy(from: &reader)
+        try reader.finish()
+    }
+}
+
+extension MetricMemory {
+    func encode(into writer: inout ByteWriter) {
+        writer.write(UInt16(count))
+        writer.bytes.append(contentsOf: codes)
+        writer.write(centres)
+        writer.write(scales)
+    }
+
+    init(from reader: inout ByteReader) throws(DetectionError) {
+        self.init()
+        let rows = Int(try reader.uint16())
+        guard rows <= Self.rowsMax else { throw .damaged("\(rows) rows of memory") }
+        codes.append(contentsOf: try reader.slice(rows * Self.stride))
+        centres = try reader.vector()
+        scales = try reader.vector()
+    }
+}

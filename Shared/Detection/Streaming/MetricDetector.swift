@@ -1,0 +1,202 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Judges one metric as its samples arrive: two memories of what it did before (the shape of its last cells, and where
+/// they stand to their past) and the same hours of earlier days, each calibrated by its own tail.
+///
+/// About 2.5 KB; a sample within a cell costs nanoseconds, the one that completes a cell a few microseconds.
+package struct MetricDetector: Sendable {
+    static let warmupCells = 30
+    static let trainingCellsMax: UInt32 = 250
+    static let shortCells: Float = 30
+    static let longCells: Float = 300
+    /// How much of the score is left a cell later.
+    static let release: Float = 0.995
+
+    var configuration: DetectorConfiguration
+    var cell = Cell()
+    var lags = SIMD8<Float>(repeating: 0)
+    var origin: Double = .nan
+    var shortMean: Float = 0
+    var longMean: Float = 0
+    var shortVariance: Float = 0
+    var cells: UInt32 = 0
+    var cellsAway: UInt32 = 0
+    var nextTraining: UInt32 = UInt32(warmupCells)
+    var random: UInt64
+    var memory = MetricMemory()
+    var warmup: [Float] = []
+    var season = SeasonalBaseline()
+    var shapeTail = TailCalibration()
+    var featureTail = TailCalibration()
+    var hourTail = TailCalibration()
+    var twoHourTail = TailCalibration()
+    var hourEvidence = SIMD2<Float>(repeating: 0)
+    var policy = AlarmPolicy()
+    var held: Float = 0
+    var heldVerdict = Verdict.unscored
+    /// Samples that could not be judged: not finite, out of order, or before the first training.
+    package internal(set) var unscored: UInt32 = 0
+    /// Evidence and strangeness of the last cell, and distances and evidence of its memories, for diagnosis.
+    package private(set) var evidence: Float = 0
+    package private(set) var strangeness: Float = 0
+    package private(set) var raw = SIMD4<Float>(repeating: 0)
+
+    /// - Parameter series: any number that stays with the metric; spreads trainings and chance.
+    package init(configuration: DetectorConfiguration = DetectorConfiguration(), series: UInt64 = 0) {
+        self.configuration = configuration
+        random = (configuration.seed &* 0x9e37_79b9_7f4a_7c15) ^ (series &* 0xbf58_476d_1ce4_e5b9) | 1
+        warmup.reserveCapacity(Self.warmupCells * 12)
+    }
+
+    /// After a clock that stepped back: without this, samples are out of order until time has caught up.
+    package mutating func restartTime() { cell.restart() }
+
+    /// A training is due; until it is done the older memory judges.
+    package var wantsTraining: Bool { cells >= nextTraining }
+
+    package var stateBytes: Int {
+        MemoryLayout<Self>.size + memory.codes.count + season.stateBytes + warmup.count * 4
+    }
+
+    package mutating func observe(_ value: Double, at time: Int64) -> Verdict {
+        guard value.isFinite else {
+            unscored &+= 1
+            return .unscored
+        }
+        switch cell.add(value, at: time, length: configuration.cellMilliseconds) {
+        case .open:
+            break
+        case .outOfOrder:
+            unscored &+= 1
+            return .unscored
+        case .complete(let mean, let time):
+            let length = max(configuration.cellMilliseconds, cell.step)
+            heldVerdict = judge(mean, at: time, length: length)
+            let verdict = heldVerdict
+            heldVerdict.alarm = false
+            if !verdict.isScored { unscored &+= 1 }
+            return verdict
+        }
+        if !heldVerdict.isScored { unscored &+= 1 }
+        return heldVerdict
+    }
+
+    private mutating func judge(_ mean: Double, at time: Int64, length: Int64) -> Verdict {
+        if origin.isNaN { origin = mean }
+        // Beyond this, squares of single precision overflow.
+        let value = Float(min(1e17, max(-1e17, mean - origin)))
+        let row = follow(value)
+        if cells <= UInt32(Self.warmupCells) {
+            for lag in 0..<8 { warmup.append(row.lags[lag]) }
+            for feature in 0..<4 { warmup.append(row.features[feature]) }
+            _ = season.observe(value, at: time, isCoarse: length >= 60_000)
+            return .unscored
+        }
+        guard memory.count > 0 else { return .unscored }
+        strangeness = judgeRow(row)
+        judgeHours(value, at: time, length: length)
+        remember(row, strangeness: strangeness)
+        let alarm = policy.observe(evidence, cellMilliseconds: length)
+        held = max(log1pf(strangeness), held * Self.release)
+        return Verdict(
+            score: held / (0.6931472 + held),
+            isAnomalous: evidence > 2, alarm: alarm, isScored: true)
+    }
+
+    /// The cell as a row, and the running means moved on.
+    private mutating func follow(_ value: Float) -> MetricRow {
+        cells &+= 1
+        if cells == 1 {
+            lags = SIMD8(repeating: value)
+            (shortMean, longMean) = (value, value)
+        }
+        let before = lags[0]
+        for lag in stride(from: 7, to: 0, by: -1) { lags[lag] = lags[lag - 1] }
+        lags[0] = value
+        let short = max(2 / (Self.shortCells + 1), 1 / Float(cells))
+        let long = max(2 / (Self.longCells + 1), 1 / Float(cells))
+        let away = value - shortMean
+        shortMean += short * away
+        shortVariance = (1 - short) * (shortVariance + short * away * away)
+        longMean += long * (value - longMean)
+        return MetricRow(
+            lags: lags,
+            features: SIMD4(value - before, value - shortMean, value - longMean, max(0, shortVariance).squareRoot()))
+    }
+
+    /// Evidence of the two memories; returns how strange the row is (1 = the body's end).
+    private mutating func judgeRow(_ row: MetricRow) -> Float {
+        let distances: (shape: Float, features: Float)
+        if memory.isConstant {
+            // A series that rests has no scale: only how seldom it moved speaks (Laplace's rule of succession).
+            let isAway = abs(row.lags[0] - memory.centres[0]) > 1e-6 * abs(memory.centres[0])
+            evidence = isAway ? log10f((Float(cells) + 2) / (Float(cellsAway) + 1)) : 0
+            cellsAway &+= isAway ? 1 : 0
+            hourEvidence = .zero
+            return evidence
+        }
+        distances = memory.distances(to: row)
+        let shape = shapeTail.evidence(of: distances.shape, grain: MetricMemory.grain)
+        let features = featureTail.evidence(of: distances.features, grain: MetricMemory.grain)
+        evidence = shape * shape + features * features
+        raw = SIMD4(distances.shape, distances.features, shape, features)
+        let strangeness =
+            (distances.shape / max(shapeTail.bodyEnd, 1e-3) + distances.features / max(featureTail.bodyEnd, 1e-3)) / 2
+        shapeTail.add(distances.shape, share: configuration.trimmedShare)
+        featureTail.add(distances.features, share: configuration.trimmedShare)
+        return strangeness
+    }
+
+    private mutating func judgeHours(_ value: Float, at time: Int64, length: Int64) {
+        if let distance = season.observe(value, at: time, isCoarse: length >= 60_000) {
+            let grain = MetricMemory.grain * memory.scales[0]
+            hourEvidence = SIMD2(
+                hourTail.evidence(of: distance.one, grain: grain),
+                twoHourTail.evidence(of: distance.two, grain: grain))
+            hourTail.add(distance.one, share: configuration.trimmedShare)
+            twoHourTail.add(distance.two, share: configuration.trimmedShare)
+        }
+        guard !memory.isConstant else { return }
+        evidence = ((evidence + (hourEvidence * hourEvidence).sum()) / 4).squareRoot()
+    }
+
+    /// Each cell of the last thousands has the same chance to be remembered.
+    private mutating func remember(_ row: MetricRow, strangeness: Float) {
+        let remembered = min(Float(cells), MetricMemory.cellsRemembered)
+        if memory.count < MetricMemory.rowsMax {
+            memory.insert(row, strangeness: strangeness, at: memory.count, isActive: false)
+        } else if uniform() * remembered < Float(MetricMemory.rowsMax) {
+            let place = Int(uniform() * Float(MetricMemory.rowsMax))
+            memory.insert(row, strangeness: strangeness, at: min(place, MetricMemory.rowsMax - 1), isActive: false)
+        }
+    }
+
+    private mutating func uniform() -> Float {
+        random ^= random << 13
+        random ^= random >> 7
+        random ^= random << 17
+        return Float(random >> 40) / Float(1 << 24)
+    }
+
+    /// One training: bounded by 128 rows.
+    package mutating func train() {
+        guard wantsTraining else { return }
+        if !warmup.isEmpty {
+            let rows = stride(from: 0, to: warmup.count, by: 12).map { at in
+                var row = MetricRow(lags: .zero, features: .zero)
+                for lag in 0..<8 { row.lags[lag] = warmup[at + lag] }
+                for feature in 0..<4 { row.features[feature] = warmup[at + 8 + feature] }
+                return row
+            }
+            memory.start(rows)
+            warmup = []
+        } else {
+            memory.train(share: configuration.trimmedShare)
+        }
+        nextTraining = cells &+ min(Self.trainingCellsMax, max(15, cells / 2))
+    }
+}

@@ -1,0 +1,192 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// One code byte for a standardised value: sinh-spaced, so a 64th of a deviation near the centre and 6 % of the value
+/// far out, up to 350 deviations.
+enum Compander {
+    static let decoded: [Float] = (0..<256).map { sinhf(Float($0 - 128) / 16) / 4 }
+
+    static func code(_ value: Float) -> UInt8 {
+        UInt8(min(255, max(1, (asinhf(4 * value) * 16).rounded() + 128)))
+    }
+}
+
+/// What one cell is compared by: the eight last values, and how it stands to its short and long past.
+struct MetricRow {
+    /// Values of the last eight cells, newest first.
+    var lags: SIMD8<Float>
+    /// Difference to the cell before, deviation from the short and the long mean, short deviation.
+    var features: SIMD4<Float>
+}
+
+/// Up to 128 earlier cells of a metric, as codes, and the distance to their nearest.
+struct MetricMemory: Sendable, Equatable {
+    static let rowsMax = 128
+    /// Distances nearer together than this (in deviations) are the codes' doing.
+    static let grain: Float = 0.05
+    /// Eight lags, four features, whether the row takes part, how strange it was.
+    static let stride = 14
+    /// Cells that the memory stands for in the long run; older ones leave by chance.
+    static let cellsRemembered: Float = 4_000
+
+    var codes: [UInt8] = []
+    /// Centre and scale of value, difference, short and long deviation, short spread.
+    var centres = SIMD8<Float>(repeating: 0)
+    var scales = SIMD8<Float>(repeating: 0)
+
+    var count: Int { codes.count / Self.stride }
+    var isConstant: Bool { scales[0] <= 0 }
+
+    init() { codes.reserveCapacity(Self.rowsMax * Self.stride) }
+}
+
+extension MetricMemory {
+    private func standardised(_ row: MetricRow) -> MetricRow {
+        let spread = SIMD4(scales[1], scales[2], scales[3], scales[4])
+        let middle = SIMD4(centres[1], centres[2], centres[3], centres[4])
+        // A scale of nothing must not make 0 / 0.
+        let unit = max(scales[0], 1e-30)
+        return MetricRow(lags: (row.lags - centres[0]) / unit, features: (row.features - middle) / spread)
+    }
+
+    /// Mean distance to the three nearest rows, by shape (eight lags) and by features (value and the four).
+    func distances(to row: MetricRow) -> (shape: Float, features: Float) {
+        let point = standardised(row)
+        var shape = Nearest()
+        var features = Nearest()
+        codes.withUnsafeBufferPointer { codes in
+            Compander.decoded.withUnsafeBufferPointer { decoded in
+                var at = 0
+                while at < codes.count {
+                    defer { at += Self.stride }
+                    if codes[at + 12] == 0 { continue }
+                    var lags = SIMD8<Float>()
+                    for lag in 0..<8 { lags[lag] = decoded[Int(codes[at + lag])] }
+                    let apart = lags - point.lags
+                    let shapeSquared = (apart * apart).sum()
+                    var others = SIMD4<Float>()
+                    for feature in 0..<4 { others[feature] = decoded[Int(codes[at + 8 + feature])] }
+                    let away = others - point.features
+                    shape.add(shapeSquared)
+                    features.add(apart[0] * apart[0] + (away * away).sum())
+                }
+            }
+        }
+        return (shape.meanDistance, features.meanDistance)
+    }
+
+    /// Takes a row; it takes part from the next training on.
+    mutating func insert(_ row: MetricRow, strangeness: Float, at place: Int, isActive: Bool) {
+        let point = standardised(row)
+        if place >= count { codes.append(contentsOf: repeatElement(0, count: Self.stride)) }
+        let at = min(place, count - 1) * Self.stride
+        for lag in 0..<8 { codes[at + lag] = Compander.code(point.lags[lag]) }
+        for feature in 0..<4 { codes[at + 8 + feature] = Compander.code(point.features[feature]) }
+        codes[at + 12] = isActive ? 1 : 0
+        codes[at + 13] = Compander.code(strangeness)
+    }
+
+    /// Lets the rows taken since the last training take part, less the strangest `share` of them, and follows the
+    /// series' scale.
+    mutating func train(share: Float) {
+        var fresh: [(strangeness: UInt8, row: Int)] = []
+        for row in 0..<count where codes[row * Self.stride + 12] == 0 {
+            fresh.append((codes[row * Self.stride + 13], row))
+        }
+        fresh.sort { ($0.strangeness, $0.row) < ($1.strangeness, $1.row) }
+        let kept = fresh.count - Int(Float(fresh.count) * share)
+        for (rank, entry) in fresh.enumerated() where rank < kept { codes[entry.row * Self.stride + 12] = 1 }
+        for entry in fresh[kept...].sorted(by: { $0.row > $1.row }) {
+            codes.removeSubrange(entry.row * Self.stride..<(entry.row + 1) * Self.stride)
+        }
+        rescale()
+    }
+
+    private mutating func rescale() {
+        let rows = (0..<count).map(decodedRow)
+        let (middles, spreads) = Self.scales(of: rows)
+        var isMoved = false
+        for part in 0..<5 {
+            let ratio = spreads[part] / max(scales[part], .leastNormalMagnitude)
+            if ratio > 1.25 || ratio < 0.8 || abs(middles[part] - centres[part]) > 0.25 * spreads[part] {
+                isMoved = true
+            }
+        }
+        guard isMoved else { return }
+        (centres, scales) = (middles, spreads)
+        for (place, row) in rows.enumerated() {
+            let at = place * Self.stride
+            let (isActive, strangeness) = (codes[at + 12], codes[at + 13])
+            insert(row, strangeness: 0, at: place, isActive: true)
+            (codes[at + 12], codes[at + 13]) = (isActive, strangeness)
+        }
+    }
+
+    /// Starts from raw rows.
+    mutating func start(_ rows: [MetricRow]) {
+        (centres, scales) = Self.scales(of: rows)
+        codes.removeAll(keepingCapacity: true)
+        for row in rows { insert(row, strangeness: 0, at: count, isActive: true) }
+    }
+
+    private func decodedRow(_ place: Int) -> MetricRow {
+        let at = place * Self.stride
+        var row = MetricRow(lags: .zero, features: .zero)
+        for lag in 0..<8 { row.lags[lag] = Compander.decoded[Int(codes[at + lag])] * scales[0] + centres[0] }
+        for feature in 0..<4 {
+            row.features[feature] =
+                Compander.decoded[Int(codes[at + 8 + feature])] * scales[feature + 1] + centres[feature + 1]
+        }
+        return row
+    }
+
+    /// Median, and the larger of the scaled MAD and 0.3 standard deviations (a series that rests most of the time has
+    /// a MAD of nothing).
+    private static func scales(of rows: [MetricRow]) -> (SIMD8<Float>, SIMD8<Float>) {
+        var middles = SIMD8<Float>(repeating: 0)
+        var spreads = SIMD8<Float>(repeating: 0)
+        for part in 0..<5 {
+            var values = rows.map { part == 0 ? $0.lags[0] : $0.features[part - 1] }
+            values.sort()
+            let middle = values[values.count / 2]
+            var squares: Float = 0
+            var away = values.map { value in
+                squares += (value - middle) * (value - middle)
+                return abs(value - middle)
+            }
+            away.sort()
+            let deviation = (squares / Float(values.count)).squareRoot()
+            middles[part] = middle
+            spreads[part] = max(1.4826 * away[away.count / 2], 0.3 * deviation)
+        }
+        // What never moved has no scale of its own: the value's, or a trifle of it.
+        for part in 1..<5 where spreads[part] <= 1e-6 * spreads[0] { spreads[part] = max(spreads[0], 1e-30) }
+        return (middles, spreads)
+    }
+}
+
+/// The three smallest squares seen.
+struct Nearest {
+    private var first = Float.infinity
+    private var second = Float.infinity
+    private var third = Float.infinity
+
+    @inline(__always)
+    mutating func add(_ square: Float) {
+        guard square < third else { return }
+        if square < first {
+            (first, second, third) = (square, first, second)
+        } else if square < second {
+            (second, third) = (square, second)
+        } else {
+            third = square
+        }
+    }
+
+    var meanDistance: Float {
+        third.isFinite ? (first.squareRoot() + second.squareRoot() + third.squareRoot()) / 3 : 0
+    }
+}

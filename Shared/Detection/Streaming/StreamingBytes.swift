@@ -1,0 +1,137 @@
+/// How the parts of a detector stand in its bytes: in the order of their fields, little endian; see `ModelBytes` for
+/// the frame. What could make later arithmetic trap is refused here.
+extension ByteReader {
+    /// Finite, or the NaN that marks a gap.
+    mutating func floatOrGap() throws(DetectionError) -> Float {
+        let value = Float(bitPattern: try uint32())
+        guard !value.isInfinite else { throw .damaged("an infinite number") }
+        return value
+    }
+
+    mutating func doubleOrGap() throws(DetectionError) -> Double {
+        let bits = UInt64(try uint32()) | UInt64(try uint32()) << 32
+        let value = Double(bitPattern: bits)
+        guard !value.isInfinite else { throw .damaged("an infinite number") }
+        return value
+    }
+
+    /// A time or a number of hours: far from overflow, or `.min` for none.
+    mutating func moment() throws(DetectionError) -> Int64 {
+        let value = Int64(bitPattern: UInt64(try uint32()) | UInt64(try uint32()) << 32)
+        guard value == .min || abs(value) < 1 << 53 else { throw .damaged("a time out of range") }
+        return value
+    }
+
+    /// A count of cells: doubling it must not overflow.
+    mutating func cells() throws(DetectionError) -> UInt32 {
+        let value = try uint32()
+        guard value < 1 << 30 else { throw .damaged("a count out of range") }
+        return value
+    }
+
+    mutating func bit() throws(DetectionError) -> Bool {
+        let value = try uint8()
+        guard value < 2 else { throw .damaged("a flag of \(value)") }
+        return value == 1
+    }
+
+    mutating func vector() throws(DetectionError) -> SIMD8<Float> {
+        var vector = SIMD8<Float>(repeating: 0)
+        for lane in 0..<8 { vector[lane] = try float() }
+        return vector
+    }
+
+    mutating func floats(_ count: Int) throws(DetectionError) -> [Float] {
+        var values: [Float] = []
+        for _ in 0..<count { values.append(try floatOrGap()) }
+        return values
+    }
+}
+
+extension ByteWriter {
+    mutating func write(_ vector: SIMD8<Float>) { for lane in 0..<8 { write(vector[lane]) } }
+    mutating func write(_ values: [Float]) { for value in values { write(value) } }
+    mutating func write(_ flag: Bool) { bytes.append(flag ? 1 : 0) }
+}
+
+extension TailCalibration {
+    static let encodedBytes = 76
+
+    func encode(into writer: inout ByteWriter) {
+        writer.write(heights)
+        writer.write(positions)
+        for value in [count, excessSum, excessCount] { writer.write(value) }
+    }
+
+    init(from reader: inout ByteReader) throws(DetectionError) {
+        heights = try reader.vector()
+        positions = try reader.vector()
+        count = try reader.float()
+        excessSum = try reader.float()
+        excessCount = try reader.float()
+        guard count >= 0, count < 1e6 else { throw .damaged("a calibration of \(count) values") }
+    }
+}
+
+extension AlarmPolicy {
+    func encode(into writer: inout ByteWriter) {
+        writer.write(cells)
+        writer.write(lastAlarm)
+        writer.write(hasAlarmed)
+        writer.write(lastEvidence)
+        writer.write(recent)
+    }
+
+    init(from reader: inout ByteReader) throws(DetectionError) {
+        cells = try reader.cells()
+        lastAlarm = try reader.cells()
+        hasAlarmed = try reader.bit()
+        lastEvidence = try reader.float()
+        recent = try reader.vector()
+    }
+}
+
+extension Cell {
+    func encode(into writer: inout ByteWriter) {
+        writer.write(start)
+        writer.write(last)
+        writer.write(step)
+        writer.write(sum)
+        writer.write(count)
+    }
+
+    init(from reader: inout ByteReader) throws(DetectionError) {
+        start = try reader.moment()
+        last = try reader.moment()
+        step = try reader.moment()
+        sum = try reader.double()
+        count = try reader.double()
+        guard step >= 0, count >= 0, (start == .min) == (last == .min), start <= last else {
+            throw .damaged("a cell that ends before it began")
+        }
+    }
+}
+
+extension SeasonalBaseline {
+    func encode(into writer: inout ByteWriter) {
+        for code in slots { writer.write(code) }
+        writer.write(parts)
+        for value in [base, step, slotSum, slotCount, partSum, partCount] { writer.write(value) }
+        for number in [slot, slotFirst, part] { writer.write(number) }
+    }
+
+    init(from reader: inout ByteReader) throws(DetectionError) {
+        for entry in slots.indices { slots[entry] = Int16(bitPattern: try reader.uint16()) }
+        parts = try reader.floats(Self.partsKept)
+        base = try reader.float()
+        step = try reader.float()
+        slotSum = try reader.float()
+        slotCount = try reader.float()
+        partSum = try reader.float()
+        partCount = try reader.float()
+        slot = try reader.moment()
+        slotFirst = try reader.moment()
+        part = try reader.moment()
+        guard step >= 0, (slot == .min) == (slotFirst == .min) else { throw .damaged("a season of no step") }
+    }
+}

@@ -1,0 +1,107 @@
+import Detection
+import RuntimeSupport
+import Testing
+
+@Suite("Parts of the streaming detectors")
+struct StreamingPartsTests {
+    @Test("evidence of an exponential tail is its decimal logarithm")
+    func tail() {
+        var generator = SeededGenerator(seed: 1)
+        var tail = TailCalibration()
+        for _ in 0..<15_000 {
+            let uniform = Float(generator.next() >> 40) / Float(1 << 24)
+            tail.add(-3 * logarithm(1 - uniform), share: 0.1)
+        }
+        // P(value > v) = exp(-v / 3).
+        for digits in [1.5, 2, 3, 4, 6] as [Float] {
+            let value = 3 * digits * 2.302_585
+            #expect(abs(tail.evidence(of: value, grain: 0) - digits) < 0.15 * digits)
+        }
+        #expect(tail.evidence(of: 1, grain: 0) == 0)
+        #expect(tail.evidence(of: 30, grain: 1e6) < 1.1)
+    }
+
+    /// The natural logarithm for 0 < x ≤ 1, by its series around the nearest power of two.
+    private func logarithm(_ value: Float) -> Float {
+        guard value > 0 else { return -16 }
+        let base = value.significand
+        let ratio = (base - 1) / (base + 1)
+        var sum: Float = 0
+        var power = ratio
+        for odd in stride(from: 1, to: 20, by: 2) {
+            sum += power / Float(odd)
+            power *= ratio * ratio
+        }
+        return 2 * sum + Float(value.exponent) * 0.693_147_2
+    }
+
+    @Test("the season is silent for two days, then knows the hour and notices what is not like it")
+    func season() throws {
+        var season = SeasonalBaseline()
+        func value(_ minute: Int) -> Float { (minute / 60) % 24 < 8 ? 10 : 50 }
+        var last: (one: Float, two: Float)?
+        for minute in stride(from: 0, to: 5 * 1_440, by: 5) {
+            last = season.observe(value(minute), at: Int64(minute) * 60_000, isCoarse: true)
+            if minute < 2 * 1_440 { #expect(last == nil) }
+        }
+        #expect(try #require(last).one < 0.01)
+        var strange: Float = 0
+        for minute in stride(from: 5 * 1_440, to: 5 * 1_440 + 120, by: 5) {
+            strange = season.observe(50, at: Int64(minute) * 60_000, isCoarse: true)?.one ?? 0
+        }
+        #expect(abs(strange - 40) < 0.1)
+    }
+
+    @Test("an alarm waits for the gate, for cells that agree, and rests")
+    func policy() {
+        var coarse = AlarmPolicy()
+        var rows: [Int] = []
+        for row in 0..<500 where coarse.observe(9, cellMilliseconds: 300_000) { rows.append(row) }
+        #expect(rows == [150, 251, 352, 453])
+        var finePolicy = AlarmPolicy()
+        func fine(_ evidence: Float) -> Bool { finePolicy.observe(evidence, cellMilliseconds: 10_000) }
+        for _ in 0..<200 { #expect(!fine(0)) }
+        #expect(!fine(9))
+        #expect(!fine(0))
+        for _ in 0..<20 { #expect(!fine(1)) }
+        let answers = (0..<6).map { _ in fine(9) }
+        #expect(answers.filter { $0 }.count == 1)
+        #expect(!answers[0] && !answers[1])
+        #expect(AlarmPolicy.threshold(cellMilliseconds: 10_000) > AlarmPolicy.threshold(cellMilliseconds: 300_000) + 1)
+    }
+
+    @Test("a counter's rate is nothing at its first reading, after a reset and while time stands")
+    func rate() {
+        var counter = CounterRate()
+        func rate(_ value: Double, _ time: Int64) -> Double? { counter.rate(of: value, at: time) }
+        #expect(rate(10, 1_000) == nil)
+        #expect(rate(30, 3_000) == 10)
+        #expect(rate(5, 4_000) == nil)
+        #expect(rate(6, 5_000) == 1)
+        #expect(rate(.nan, 6_000) == nil)
+        #expect(rate(7, 5_000) == nil)
+    }
+
+    @Test("a finding opens with an alarm, remembers its peak and closes after ten quiet minutes")
+    func finding() {
+        var tracker = FindingTracker()
+        func observe(_ verdict: Verdict, at time: Int64) -> FindingTracker.Change {
+            tracker.observe(verdict, at: time)
+        }
+        func verdict(_ score: Float, _ bit: Bool, _ alarm: Bool) -> Verdict {
+            Verdict(score: score, isAnomalous: bit, alarm: alarm, isScored: true)
+        }
+        #expect(observe(verdict(0.9, true, false), at: 0) == .none)
+        guard case .opened = observe(verdict(0.8, true, true), at: 10_000) else {
+            Issue.record("an alarm opens a finding")
+            return
+        }
+        #expect(observe(verdict(0.95, true, false), at: 20_000) == .none)
+        #expect(observe(verdict(0.2, false, true), at: 30_000) == .none)
+        #expect(observe(verdict(0.2, false, false), at: 629_999) == .none)
+        let closed = observe(verdict(0.2, false, false), at: 630_000)
+        let expected = Finding(since: 10_000, until: 30_000, peakScore: 0.95, peakAt: 20_000, anomalousSamples: 2)
+        #expect(closed == .closed(expected))
+        #expect(tracker.open == nil)
+    }
+}
