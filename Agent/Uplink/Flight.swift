@@ -11,8 +11,9 @@ struct Flight {
     private(set) var nextTicket: UInt64
     let slots: Int
     let batchBytesMax: Int
-    /// The connection has ended, although its end is not told yet: nothing may go.
-    var isCut = false
+    /// Since when the connection has ended, although its end is not told yet: nothing may go.
+    var cutAt: Int64?
+    var isCut: Bool { cutAt != nil }
 
     init(slots: Int = 0, batchBytesMax: Int = 0, nextTicket: UInt64 = 1) {
         self.slots = slots

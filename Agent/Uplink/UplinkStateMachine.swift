@@ -74,8 +74,8 @@ package struct UplinkStateMachine: Sendable {
         case .waiting(let until), .connecting(let until): return earliest(until, hearing.nextDeadline)
         case .online:
             var deadline = earliest(hearing.nextDeadline, control.birthAt)
-            if let oldest = flight.oldestSentAt {
-                deadline = earliest(deadline, oldest + UplinkLimits.stalledMilliseconds)
+            if let since = earliest(flight.oldestSentAt, flight.cutAt) {
+                deadline = earliest(deadline, since + UplinkLimits.stalledMilliseconds)
             }
             deadline = earliest(deadline, nextResend)
             if lanes.live.isTrickling { deadline = earliest(deadline, credit.trickleAt) }
@@ -129,7 +129,9 @@ package struct UplinkStateMachine: Sendable {
             actions.append(.abandon)
             didLoseConnection(now, &actions)
         case .online:
-            if let oldest = flight.oldestSentAt, now - oldest >= UplinkLimits.stalledMilliseconds {
+            // Nothing is taken, or the end of the connection was never told.
+            if let since = earliest(flight.oldestSentAt, flight.cutAt), now - since >= UplinkLimits.stalledMilliseconds
+            {
                 actions += [.report(.brokerStalled), .abandon]
                 didLoseConnection(now, &actions)
             } else if let birthAt = control.birthAt, now >= birthAt {
@@ -197,7 +199,7 @@ package struct UplinkStateMachine: Sendable {
         guard let message = flight.remove(ticket) else { return }
         if problem != .missing { counters.publishesRefused += 1 }
         // What is put back would be tried again at once, for ever, before the news of the end is read.
-        if problem == .notConnected { flight.isCut = true }
+        if problem == .notConnected, flight.cutAt == nil { flight.cutAt = now }
         switch (message, problem) {
         case (.batch(let key), .missing): unacknowledged.remove(key)
         case (.batch(let key), _): unacknowledged.postpone(key, now, using: &generator)

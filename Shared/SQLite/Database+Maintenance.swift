@@ -124,9 +124,6 @@ extension Database {
         return Int(current)
     }
 
-    /// Lets go of the cache memory that can be spared.
-    public func releaseMemory() { sqlite3_db_release_memory(connection) }
-
     // MARK: Copies
 
     /// Copies the database to a new file while it stays in use; a write by another connection starts it over.

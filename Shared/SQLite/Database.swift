@@ -9,8 +9,7 @@ import Glibc
 /// try database.migrate([Migration("CREATE TABLE points(at INTEGER PRIMARY KEY, value REAL) STRICT")])
 /// try database.transaction { … }
 /// ```
-/// `@unchecked Sendable`: all state but `handle` in `interrupt` is touched by the owner thread only, which
-/// `Ownership` checks at each call.
+/// `@unchecked Sendable`: all state is touched by the owner thread only, which `Ownership` checks at each call.
 public final class Database: @unchecked Sendable {
     public let path: String
     public let configuration: DatabaseConfiguration
@@ -71,10 +70,6 @@ public final class Database: @unchecked Sendable {
         ownership.transfer()
     }
 
-    /// Makes the running statement fail with `SQLiteError.Code.interrupted`. Any thread may call it, as long as
-    /// the connection is not being closed.
-    public func interrupt() { sqlite3_interrupt(handle) }
-
     // MARK: Statements
 
     /// The prepared statement of a text, prepared once and kept. In hot loops keep the result rather than ask
@@ -109,7 +104,6 @@ public final class Database: @unchecked Sendable {
 
     /// The rows that the last insert, update or delete changed.
     public var changes: Int64 { sqlite3_changes64(connection) }
-    public var lastInsertedRow: Int64 { sqlite3_last_insert_rowid(connection) }
 
     // MARK: Transactions
 

@@ -50,7 +50,6 @@ public struct BatchHeader: Hashable, Sendable {
 public enum WireLimits {
     /// A whole PUBLISH payload.
     public static let batchBytesMax = 256 * 1024
-    public static let batchBytesUsual = 64 * 1024
     /// After decompression.
     public static let bodyBytesMax = 4 * 1024 * 1024
     public static let acknowledgedRangesMax = 64

@@ -39,8 +39,6 @@ struct ValueClass: Equatable {
 
     var kind: Kind? { Kind(rawValue: rawValue & 7) }
     var exponentIndex: Int { Int(rawValue >> 3 & 7) }
-    var hasMultiplier: Bool { rawValue & Self.multiplierBit != 0 }
-    var isReference: Bool { rawValue & Self.referenceBit != 0 }
 
     /// Ten to the power at `exponentIndex`, 0...7; exact.
     @inline(__always)

@@ -151,6 +151,21 @@ struct UplinkConnectionTests {
         #expect(actions.batches.map(\.key).contains(key))
     }
 
+    @Test("a connection whose end is never told is given up a minute after it took nothing, and the rows go out")
+    func untoldEnd() {
+        var node = FakeNode()
+        node.connect()
+        _ = node.take()
+        node.isCut = true
+        let key = node.store(.live)
+        node.advance(61_000)
+        #expect(!node.machine.isOnline && node.violations.isEmpty)
+        #expect(node.take().contains(.abandon))
+        node.isCut = false
+        node.reconnect()
+        #expect(node.take().batches.map(\.key).contains(key))
+    }
+
     @Test("births asked for come once, with jitter; a challenge is answered once")
     func births() {
         var spread: Set<Int64> = []
