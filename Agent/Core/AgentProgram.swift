@@ -16,11 +16,15 @@ package final class AgentProgram {
     package static let version = ProgramVersion.current
     /// Inputs that wait for the engine; beyond it scrapes are dropped (counted) and intakes answered with 429.
     static let mailboxItemsMax = 16_384
+    /// Of what they hold. Messages of a broker may be 256 KiB each.
+    static let mailboxBytesMax = 48 << 20
+    /// Room that only signals and the connection's own events take: none of these may be lost.
+    static let mailboxReserve = 1024
 
     private let configuration: AgentConfiguration
     private let time = SystemTimeSource()
     private let metrics = OwnMetrics()
-    private let mailbox = BoundedQueue<AgentInput>(itemsMax: AgentProgram.mailboxItemsMax)
+    private let mailbox = Mailbox()
     private let report: @Sendable (AgentReport) -> Void
 
     private init(_ configuration: AgentConfiguration, _ report: @escaping @Sendable (AgentReport) -> Void) {
@@ -37,13 +41,13 @@ package final class AgentProgram {
     /// From any thread: SIGTERM.
     package var stop: @Sendable () -> Void {
         let mailbox = mailbox
-        return { _ = mailbox.push(.stop) }
+        return { _ = mailbox.pushReserved(.stop) }
     }
 
     /// From any thread: SIGHUP.
     package var reload: @Sendable () -> Void {
         let mailbox = mailbox
-        return { _ = mailbox.push(.reload) }
+        return { _ = mailbox.pushReserved(.reload) }
     }
 
     package enum Failure: Error, CustomStringConvertible {
@@ -69,18 +73,23 @@ package final class AgentProgram {
         let collectors = { DefaultCollectors.make(roots: roots) + [OwnMetricsCollector(metrics) as any Collector] }
         let runner = CollectorRunner(
             collectors: collectors(), time: time, remake: collectors,
-            deliver: { [mailbox] in mailbox.push(.scrape($0)) })
+            deliver: { [mailbox] in mailbox.push(.scrape($0), bytes: $0.values.count * 8) })
         let sources = SourceControl(
-            time: time, metrics: metrics, report: report, deliver: { [mailbox] in mailbox.push(.source($0)) })
-        let engine = try makeEngine(identity, identityFile, CollectorControl(runner: runner), sources)
-        let intake = try startIntake(identity)
+            time: time, metrics: metrics, report: report,
+            deliver: { [mailbox] in mailbox.push(.source($0), bytes: $0.scrape.values.count * 20) })
+        let pseudonyms = PseudonymCell(
+            try PseudonymKey(bytes: identity.pseudonymKey, version: identity.pseudonymKeyVersion))
+        var hooks = hooks(CollectorControl(runner: runner), sources)
+        hooks.pseudonymKey = { pseudonyms.replace($0) }
+        let engine = try makeEngine(identity, identityFile, sources, hooks)
+        let intake = try startIntake(pseudonyms)
         runner.start()
         onRunning(intake.port)
         while !engine.isStopped {
             let wait = engine.nextDeadlineMilliseconds - Int64(time.monotonicNanoseconds / 1_000_000)
             for input in mailbox.pop(max: 256, waitMilliseconds: max(0, min(wait, 5000))) {
                 // The sources' last reports come before the last flush.
-                if case .stop = input, sources.stop(), mailbox.push(.stop) { continue }
+                if case .stop = input, sources.stop(), mailbox.pushReserved(.stop) { continue }
                 engine.handle(input)
             }
             engine.advance()
@@ -89,12 +98,16 @@ package final class AgentProgram {
         }
         _ = sources.stop()
         runner.stop()
-        intake.stop()
         mailbox.close()
+        // Whoever still waits for an answer gets one.
+        for case .submission(let submission) in mailbox.pop(max: .max, waitMilliseconds: 0) {
+            submission.reply(.failed(reason: "the agent is stopping"))
+        }
+        intake.stop()
     }
 
     private func makeEngine(
-        _ identity: AgentIdentity, _ file: IdentityFile, _ collectors: CollectorControl, _ sources: SourceControl
+        _ identity: AgentIdentity, _ file: IdentityFile, _ sources: SourceControl, _ hooks: ControlHooks
     ) throws -> AgentEngine {
         let buffer = try Buffer(
             path: configuration.bufferPath,
@@ -108,9 +121,16 @@ package final class AgentProgram {
         // A place that cannot be read is one that is not known.
         sources.kept = { key in try? buffer.value(key) }
         let mailbox = mailbox
+        let (metrics, time) = (metrics, time)
         let transport = MosquittoClient(timeSource: time) { event in
-            // The engine drains its mailbox faster than a broker fills it; a full one means it is stuck on the disk.
-            _ = mailbox.push(.transport(event))
+            guard case .message(_, let payload, _) = event else {
+                _ = mailbox.pushReserved(.transport(event))
+                return
+            }
+            // Whoever sent it says it again.
+            if !mailbox.push(.transport(event), bytes: payload.count) {
+                metrics.add("stagebox_agent_messages_refused_total", 1, "reason", "queue-full")
+            }
         }
         var generator = SecureGenerator()
         let clock = Clock(procRoot: configuration.procRoot)
@@ -127,7 +147,7 @@ package final class AgentProgram {
                     do { try file.write(identity) } catch {
                         report(.uplink("the identity could not be kept: \(error)"))
                     }
-                }, report: { report($0) }, control: hooks(collectors, sources)))
+                }, report: { report($0) }, control: hooks))
     }
 
     private func hooks(_ collectors: CollectorControl, _ sources: SourceControl) -> ControlHooks {
@@ -144,19 +164,16 @@ package final class AgentProgram {
             }, ownUse: { OwnUse.now() }, collectors: collectors.names)
     }
 
-    private func startIntake(_ identity: AgentIdentity) throws -> IntakeServer {
-        let pseudonyms = try PseudonymKey(bytes: identity.pseudonymKey, version: identity.pseudonymKeyVersion)
+    private func startIntake(_ pseudonyms: PseudonymCell) throws -> IntakeServer {
         var settings = IntakeServerConfiguration()
         settings.host = configuration.intakeHost
         settings.port = configuration.intakePort ?? 0
         settings.socketPath = configuration.intakeSocketPath
         settings.recordsMax = configuration.intakeRecordsMax
-        let pseudonymise: Pseudonymise = { pseudonyms.pseudonym(of: String(decoding: $0, as: UTF8.self)) }
         let (mailbox, metrics, time) = (mailbox, metrics, time)
         let hooks = IntakeServerHooks(
-            eventParser: EventParser(pseudonymVersion: pseudonyms.version, pseudonymise: pseudonymise),
-            listenParser: ListenBrainzParser(pseudonymVersion: pseudonyms.version, pseudonymise: pseudonymise),
-            now: { time.now }, submit: { mailbox.push(.submission($0)) },
+            eventParser: pseudonyms.eventParser, listenParser: pseudonyms.listenParser,
+            now: { time.now }, submit: { mailbox.push(.submission($0), bytes: $0.recordCount * 256) },
             metricsText: { MetricsText.render(metrics.readings()) })
         return try IntakeServer.start(settings, hooks)
     }

@@ -76,26 +76,9 @@ struct Agents: ParsableCommand {
             guard (1...3600).contains(seconds) else { throw ValidationError("--seconds \(seconds): use 1 to 3600") }
             let agent = try AgentID(validating: signing.agent)
             let signer = try LocalSigner(dataDir: signing.dataDir, tenant: signing.tenant)
-            let fleet = try signer.session.json("GET", "/api/v1/agents")["agents"] as? [[String: Any]] ?? []
-            guard let known = fleet.first(where: { $0["agent"] as? String == agent.rawValue }),
-                let epoch = (known["epoch"] as? String).flatMap({ ID128(hexadecimal: $0) })
-            else { throw ValidationError("agent \(agent) was never heard of, so nothing can be asked of it") }
-            let id = try signer.command(verb, argument, to: agent, epoch: epoch, seconds: seconds)
-            let until = Date().addingTimeInterval(Double(seconds))
-            while Date() < until {
-                let answer = try signer.session.json("GET", "/api/v1/admin/commands?agent=\(agent)")
-                let all = answer["commands"] as? [[String: Any]] ?? []
-                if let entry = all.first(where: { $0["id"] as? String == id }),
-                    let outcome = entry["outcome"] as? String
-                {
-                    print("\(outcome): \(entry["text"] as? String ?? "")")
-                    if outcome != CommandResult.Outcome.done.name { throw ExitCode.failure }
-                    return
-                }
-                usleep(200_000)
-            }
-            print("no answer yet; see \"stagebox agents commands\"")
-            throw ExitCode.failure
+            let (outcome, text) = try signer.order(verb, argument, of: agent, seconds: seconds)
+            print("\(outcome): \(text)")
+            if outcome != CommandResult.Outcome.done.name { throw ExitCode.failure }
         }
     }
 

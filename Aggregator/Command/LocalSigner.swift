@@ -72,6 +72,28 @@ struct LocalSigner {
         return command.id.description
     }
 
+    /// Sends a command and waits for what becomes of it.
+    /// - Throws: `ValidationError` when the agent was never heard of, or does not answer within `seconds`.
+    func order(
+        _ verb: String, _ argument: String, of agent: AgentID, seconds: Int
+    ) throws -> (outcome: String, text: String) {
+        let fleet = try session.json("GET", "/api/v1/agents")["agents"] as? [[String: Any]] ?? []
+        guard let known = fleet.first(where: { $0["agent"] as? String == agent.rawValue }),
+            let epoch = (known["epoch"] as? String).flatMap({ ID128(hexadecimal: $0) })
+        else { throw ValidationError("agent \(agent) was never heard of, so nothing can be asked of it") }
+        let id = try command(verb, argument, to: agent, epoch: epoch, seconds: seconds)
+        let until = Date().addingTimeInterval(Double(seconds))
+        while Date() < until {
+            let answer = try session.json("GET", "/api/v1/admin/commands?agent=\(agent)")
+            let all = answer["commands"] as? [[String: Any]] ?? []
+            if let entry = all.first(where: { $0["id"] as? String == id }), let outcome = entry["outcome"] as? String {
+                return (outcome, entry["text"] as? String ?? "")
+            }
+            usleep(200_000)
+        }
+        throw ValidationError("no answer yet; see \"stagebox agents commands\"")
+    }
+
     private func target(_ scope: Manifest.Scope) -> ManifestTarget {
         switch scope {
         case .agent(let agent): .agent(agent, tenant)

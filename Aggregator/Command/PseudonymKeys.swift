@@ -1,3 +1,4 @@
+import Access
 import ArgumentParser
 import Foundation
 import Sealing
@@ -85,7 +86,7 @@ struct PseudonymKeys {
                 "tenant \(tenant) has a pseudonym key (version \(noted.version), fingerprint \(noted.fingerprint)) that "
                     + "is not in \(path). Where it was made, \"stagebox pseudonyms export\" prints it; here \"stagebox "
                     + "pseudonyms import\" takes it. If it is lost, or known to others, \"stagebox pseudonyms rotate\" "
-                    + "makes a new one: users then get new pseudonyms on agents that enrol from now on")
+                    + "makes a new one: users then get new pseudonyms at agents that enrol or are sent it")
         }
         if let held { return held }
         let made = PseudonymKey(randomVersion: 1)
@@ -113,7 +114,7 @@ struct PseudonymKeys {
 struct Pseudonyms: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "The key that makes pseudonyms of a tenant's users; kept here, never at the aggregator.",
-        subcommands: [Show.self, Export.self, Import.self, Rotate.self])
+        subcommands: [Show.self, Export.self, Import.self, Rotate.self, Send.self])
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Versions and fingerprints, here and at agents.")
@@ -148,8 +149,9 @@ struct Pseudonyms: ParsableCommand {
     struct Rotate: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a new key for the agents that enrol from now on.",
-            discussion: "Agents keep the key they have until they enrol anew; each event says which version made its "
-                + "pseudonym, and pseudonyms of two versions cannot be told to be one user's.")
+            discussion:
+                "Agents keep the key they have until \"pseudonyms send\" gives them the new one; each event says "
+                + "which version made its pseudonym, and pseudonyms of two versions cannot be told to be one user's.")
         @OptionGroup var about: TenantOption
         func run() throws {
             let keys = try PseudonymKeys(session: about.session())
@@ -158,6 +160,48 @@ struct Pseudonyms: ParsableCommand {
             let key = PseudonymKey(randomVersion: last + 1)
             try keys.write(key)
             print("tenant \(keys.tenant): version \(key.version), fingerprint \(key.fingerprint)")
+        }
+    }
+
+    struct Send: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Give the key to agents that are enrolled: after a rotation, or if they came without one.",
+            discussion:
+                "On the machine with the signing keys. Sealed to each agent: the aggregator passes it on unread.")
+        @Argument(help: "The agents; all of the tenant without any.")
+        var agents: [String] = []
+        @Option(help: "The aggregator's data directory, where the command key and the agents' certificates are.")
+        var dataDir: String
+        @Option(help: "Whose agents; needed where there are several tenants.")
+        var tenant: String?
+        @Option(help: "Seconds to wait for each agent.")
+        var seconds = 30
+
+        func run() throws {
+            guard (1...3600).contains(seconds) else { throw ValidationError("--seconds \(seconds): use 1 to 3600") }
+            let signer = try LocalSigner(dataDir: dataDir, tenant: tenant)
+            let key = try PseudonymKeys(session: signer.session).current()
+            let store = try AccessStore(path: "\(dataDir)/access.sqlite", now: signer.now)
+            // Of an agent's certificates the last issued counts; all name the same box key.
+            var boxKeys: [AgentID: ID256] = [:]
+            for issued in try store.certificates(of: signer.tenant) where issued.revokedAt == nil {
+                boxKeys[issued.certificate.agent] = issued.certificate.boxKey
+            }
+            let wanted = try agents.isEmpty ? boxKeys.keys.sorted() : agents.map { try AgentID(validating: $0) }
+            var failures = 0
+            for agent in wanted {
+                do {
+                    guard let boxKey = boxKeys[agent] else { throw ValidationError("there is no agent \(agent)") }
+                    let (outcome, text) = try signer.order(
+                        PseudonymKeyOrder.verb, PseudonymKeyOrder.seal(key, to: boxKey), of: agent, seconds: seconds)
+                    print("\(agent): \(outcome): \(text)")
+                    if outcome != CommandResult.Outcome.done.name { failures += 1 }
+                } catch {
+                    print("\(agent): \(error)")
+                    failures += 1
+                }
+            }
+            if failures > 0 { throw ExitCode.failure }
         }
     }
 }

@@ -57,6 +57,17 @@ extension RealProcessTests {
         let rotated = try tree.stagebox(["pseudonyms", "rotate"])
         #expect(rotated.isDone && rotated.text.contains("version 2"), "\(rotated.text)")
         #expect(try tree.stagebox(["enrol", "--agent", "node-3"]).isDone)
+
+        // An agent that is enrolled takes the new key while it runs.
+        let sent = try tree.stagebox([
+            "pseudonyms", "send", "node-2", "--data-dir", tree.folder.file("aggregator"), "--tenant", SmokeTree.tenant,
+        ])
+        #expect(sent.isDone && sent.text.contains("version 2"), "\(sent.text)")
+        try post("rotated")
+        try tree.wait("the fourth event arrives", seconds: 45) { try tree.exportedEventIDs().count == 4 }
+        let all = try Answers.lines(
+            ExportedEvent.self, tree.api("GET", "/api/v1/events/export?start=0&format=jsonl"))
+        #expect(all.first { $0.id == "rotated" }?.version == 2 && Set(all.map(\.user)).count == 2)
     }
 
     @Test("bad settings end a program with status 78 and the place, bad flags with 64")

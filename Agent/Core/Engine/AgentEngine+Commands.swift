@@ -55,12 +55,34 @@ extension AgentEngine {
         case "status":
             return (.done, String(MetricsText.render(metrics.readings()).prefix(CommandResult.textBytesMax / 4)))
         case Self.certificateVerb: return takeCertificate(command.argument)
+        case PseudonymKeyOrder.verb: return takePseudonymKey(command.argument)
         default:
             return (.refused, "agent \(parts.version) knows no command \"\(command.verb)\": flush, reconnect, status")
         }
     }
 
     private static let certificateVerb = "certificate"
+
+    /// - Parameter text: ``PseudonymKeyOrder``, which only this agent's box key opens.
+    private func takePseudonymKey(_ text: String) -> (CommandResult.Outcome, String) {
+        let key: PseudonymKey
+        do { key = try PseudonymKeyOrder.open(text, with: boxKey) } catch {
+            return (.refused, "it is not a pseudonym key for this agent")
+        }
+        if key.version == identity.pseudonymKeyVersion, key.secretBytes == identity.pseudonymKey {
+            return (.done, "version \(key.version) of the pseudonym key is held already")
+        }
+        guard key.version > identity.pseudonymKeyVersion else {
+            return (
+                .refused, "version \(identity.pseudonymKeyVersion) of the pseudonym key is held; this is \(key.version)"
+            )
+        }
+        identity.pseudonymKeyVersion = key.version
+        identity.pseudonymKey = key.secretBytes
+        parts.persist(identity)
+        parts.control.pseudonymKey(key)
+        return (.done, "users get pseudonyms of version \(key.version) from now on")
+    }
 
     /// - Parameter text: the signed record in Base64URL.
     private func takeCertificate(_ text: String) -> (CommandResult.Outcome, String) {

@@ -1,4 +1,5 @@
 package import Control
+package import Sealing
 
 /// What the engine needs of the program around it to change settings while it runs.
 package struct ControlHooks {
@@ -19,6 +20,8 @@ package struct ControlHooks {
     package var apply: (AgentSettings) -> String?
     /// What the agent's process has used; nil: unknown, and nothing is judged.
     package var ownUse: () -> OwnUse?
+    /// A new pseudonym key is in force.
+    package var pseudonymKey: (PseudonymKey) -> Void = { _ in }
     /// Names that `collectors.…` may hold; empty: any.
     package var collectors: Set<String>
 

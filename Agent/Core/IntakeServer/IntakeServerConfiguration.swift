@@ -25,8 +25,9 @@ package struct IntakeServerConfiguration: Sendable {
 
 /// What the intake is given by the agent. All closures are called on the intake's thread and must not block.
 package struct IntakeServerHooks: Sendable {
-    package var eventParser: EventParser
-    package var listenParser: ListenBrainzParser
+    /// Asked for each request: the pseudonym key may change.
+    package var eventParser: @Sendable () -> EventParser
+    package var listenParser: @Sendable () -> ListenBrainzParser
     /// The time that events are received at.
     package var now: @Sendable () -> Timestamp
     /// Hands over to the engine; false: its mailbox is full, answered with 429.
@@ -41,7 +42,9 @@ package struct IntakeServerHooks: Sendable {
     }
 
     package init(
-        eventParser: EventParser, listenParser: ListenBrainzParser, now: @escaping @Sendable () -> Timestamp,
+        eventParser: @autoclosure @escaping @Sendable () -> EventParser,
+        listenParser: @autoclosure @escaping @Sendable () -> ListenBrainzParser,
+        now: @escaping @Sendable () -> Timestamp,
         submit: @escaping @Sendable (IntakeSubmission) -> Bool, metricsText: @escaping @Sendable () -> String
     ) {
         self.eventParser = eventParser

@@ -90,8 +90,9 @@ final class IntakeService: @unchecked Sendable {
     }
 
     private func postEvents(_ request: IntakeRequest, _ respond: @escaping Respond) {
+        let parser = hooks.eventParser()
         let result = request.body.withUnsafeReadableBytes {
-            hooks.eventParser.parse($0, now: hooks.now(), isStrict: request.isStrict)
+            parser.parse($0, now: hooks.now(), isStrict: request.isStrict)
         }
         let counts =
             #""unknown_fields":\#(result.unknownFieldCount),"unknown_values":\#(result.unknownValueCount)"#
@@ -156,7 +157,8 @@ final class IntakeService: @unchecked Sendable {
         guard let user = hooks.listenUser(token) else {
             return respond(.listenBrainz(401, "Invalid authorization token."))
         }
-        let result = request.body.withUnsafeReadableBytes { hooks.listenParser.parse($0, user: user, now: hooks.now()) }
+        let parser = hooks.listenParser()
+        let result = request.body.withUnsafeReadableBytes { parser.parse($0, user: user, now: hooks.now()) }
         let refused = result.rejections.count
         if let error = result.error {
             hooks.observe("/1/submit-listens", 400, 0, max(1, refused))

@@ -32,6 +32,8 @@ final class ControlBench {
     private(set) var arrived: [BatchKey: UInt32] = [:]
     /// Names in ``AgentReport/control(_:)``.
     private(set) var notes: [String] = []
+    /// That came into force.
+    private(set) var pseudonymKeys: [PseudonymKey] = []
     /// The node's own settings, as they are read.
     var nodeSettings = AgentSettings()
     private let box: BoxKeyPair
@@ -118,14 +120,20 @@ final class ControlBench {
                 }, metrics: metrics, version: "0.1.0",
                 persist: { [weak self] in self?.persisted.append($0) },
                 report: { [weak self] in if case .control(let note) = $0 { self?.notes.append(note) } },
-                control: ControlHooks(
-                    reload: { [weak self] in
-                        self.map { ControlHooks.NodeSettings(settings: $0.nodeSettings, guardLimits: $0.guardLimits) }
-                    },
-                    apply: { [weak self] in
-                        self?.applied.append($0)
-                        return nil
-                    }, ownUse: { [weak self] in self?.ownUse }, collectors: ["disk"])))
+                control: hooks))
+    }
+
+    private var hooks: ControlHooks {
+        var hooks = ControlHooks(
+            reload: { [weak self] in
+                self.map { ControlHooks.NodeSettings(settings: $0.nodeSettings, guardLimits: $0.guardLimits) }
+            },
+            apply: { [weak self] in
+                self?.applied.append($0)
+                return nil
+            }, ownUse: { [weak self] in self?.ownUse }, collectors: ["disk"])
+        hooks.pseudonymKey = { [weak self] in self?.pseudonymKeys.append($0) }
+        return hooks
     }
 
     /// Lets time pass in steps of half a second; a sample and what the broker has to say in each.
@@ -144,6 +152,8 @@ final class ControlBench {
     }
 
     func reload() { engine?.handle(.reload) }
+
+    var boxKey: ID256 { box.publicKey }
 
     /// SIGTERM, and what the broker has to say to it.
     func stop() {

@@ -77,4 +77,25 @@ struct EngineCommandTests {
         try bench.send(try command(bench, "certificate", older, id: 3))
         #expect(bench.persisted.count == 1)
     }
+
+    @Test("a pseudonym key is taken if it is newer and sealed to this agent, and the same one again is no error")
+    func pseudonymKey() throws {
+        let bench = try ControlBench()
+        bench.run(seconds: 5)
+        let key = PseudonymKey(randomVersion: 3)
+        let verb = PseudonymKeyOrder.verb
+        let foreign = try PseudonymKeyOrder.seal(key, to: BoxKeyPair().publicKey)
+        try bench.send(try command(bench, verb, foreign))
+        try bench.send(try command(bench, verb, "nothing", id: 2))
+        #expect(bench.results.map(\.outcome) == [.refused, .refused] && bench.persisted.isEmpty)
+        let order = try PseudonymKeyOrder.seal(key, to: bench.boxKey)
+        try bench.send(try command(bench, verb, order, id: 3))
+        #expect(bench.results.last?.outcome == .done)
+        #expect(bench.persisted.last?.pseudonymKey == key.secretBytes && bench.persisted.last?.pseudonymKeyVersion == 3)
+        #expect(bench.pseudonymKeys.map(\.version) == [3])
+        try bench.send(try command(bench, verb, order, id: 4))
+        let older = try PseudonymKeyOrder.seal(PseudonymKey(randomVersion: 2), to: bench.boxKey)
+        try bench.send(try command(bench, verb, older, id: 5))
+        #expect(bench.results.suffix(2).map(\.outcome) == [.done, .refused] && bench.persisted.count == 1)
+    }
 }
