@@ -91,6 +91,14 @@ struct PackageRules {
         }
     }
 
+    @Test("the packages get the version that the programs say")
+    func version() {
+        let source = "Shared/RuntimeSupport/ProgramVersion.swift"
+        #expect(SourceTree.read(source).contains("static let current = \""))
+        let script = SourceTree.read("Packaging/scripts/make-deb")
+        #expect(script.contains("static let current") && script.contains(source))
+    }
+
     @Test("scripts call the Swift that the Makefile was given")
     func swift() {
         for script in ["test", "lint"] {
