@@ -54,10 +54,14 @@ final class QueryInterruption: Sendable {
     private let milliseconds: Int64
     private let isCanceled = Atomic(false)
     private let clock = SystemTimeSource()
+    /// When it was made, of the monotonic clock.
+    let beginSeconds: Double
 
     init(milliseconds: Int64) {
         self.milliseconds = milliseconds
-        deadline = clock.monotonicNanoseconds + UInt64(max(0, milliseconds)) * 1_000_000
+        let now = clock.monotonicNanoseconds
+        beginSeconds = Double(now) / 1e9
+        deadline = now + UInt64(max(0, milliseconds)) * 1_000_000
     }
 
     /// Of the monotonic clock.

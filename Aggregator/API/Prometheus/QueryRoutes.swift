@@ -6,8 +6,8 @@ import Store
 import Telemetry
 
 /// `query` and `query_range` as Prometheus answers them.
-func queryRoutes(_ dependencies: APIDependencies, language: ParserOptions) -> [Route] {
-    let runner = QueryRunner(dependencies, language: language)
+func queryRoutes(_ dependencies: APIDependencies, _ bounds: QueryBounds, language: ParserOptions) -> [Route] {
+    let runner = QueryRunner(dependencies, bounds, language: language)
     return [HTTPRequest.Method.get, .post].flatMap { method in
         [
             Route(method, "/api/v1/query", .metrics, "PromQL at one time; query, time, timeout, limit, stats") {
@@ -42,15 +42,15 @@ struct QueryRunner: Sendable {
     private let sources: any TenantSources
     private let access: AccessStore
     private let pool: BlockingPool
-    private let gate: QueryGate
+    private let bounds: QueryBounds
     private let language: ParserOptions
 
-    init(_ dependencies: APIDependencies, language: ParserOptions) {
+    init(_ dependencies: APIDependencies, _ bounds: QueryBounds, language: ParserOptions) {
         self.language = language
+        self.bounds = bounds
         sources = dependencies.sources
         access = dependencies.access
         pool = dependencies.queryPool
-        gate = QueryGate()
     }
 
     /// The expression of a request that reads no data.
@@ -105,42 +105,61 @@ struct QueryRunner: Sendable {
         _ tenant: TenantID, _ parameters: Query,
         _ evaluate: @escaping @Sendable (QueryEngine) throws -> QueryResult
     ) async throws -> Response {
-        let limits = try sources.limits(of: tenant)
-        let longest = Int64(limits.querySeconds) * 1000
-        let timeout = min(try parameters.duration("timeout") ?? longest, longest)
+        let timeout = try parameters.duration("timeout")
         let limit = try parameters.resultLimit()
         let lookback = try parameters.duration("lookback_delta")
         let wantsStatistics = parameters["stats"].map { !$0.isEmpty } ?? false
-        let ticket = try gate.enter(tenant, max: limits.queries)
-        let interruption = QueryInterruption(milliseconds: timeout)
-        let sources = sources
-        let asked = interruption.seconds
-        let body = try await withTaskCancellationHandler {
-            try await pool.run(for: tenant) { [ticket, language] in
-                defer { ticket.leave() }
-                var options = QueryOptions(
-                    parser: language, interruption: { interruption.error }, concurrency: ParallelChunks.concurrency,
-                    runChunks: { ParallelChunks.run($0, $1) })
-                options.limits.samplesMax = limits.querySamples
-                if let lookback, lookback > 0 { options.lookback = lookback }
-                let source = try sources.queries(of: tenant)
-                guard wantsStatistics else {
-                    let engine = QueryEngine(source: source, options: options)
-                    return ResultEncoder.bytes(try evaluate(engine), seriesMax: limit)
-                }
-                let started = interruption.seconds
-                let counting = CountingSource(source)
-                let result = try evaluate(QueryEngine(source: counting, options: options))
-                return ResultEncoder.bytes(
+        let (sources, language) = (sources, language)
+        let text = try await bounds.run(tenant, timeout: timeout) { limits, interruption in
+            let started = interruption.seconds
+            var options = QueryOptions(
+                parser: language, interruption: { interruption.error }, concurrency: ParallelChunks.concurrency,
+                runChunks: { ParallelChunks.run($0, $1) })
+            options.limits.samplesMax = limits.querySamples
+            if let lookback, lookback > 0 { options.lookback = lookback }
+            let source = try sources.queries(of: tenant)
+            guard wantsStatistics else {
+                let engine = QueryEngine(source: source, options: options)
+                return AnswerText(ResultText(try evaluate(engine), seriesMax: limit))
+            }
+            let counting = CountingSource(source)
+            let result = try evaluate(QueryEngine(source: counting, options: options))
+            return AnswerText(
+                ResultText(
                     result, seriesMax: limit,
                     statistics: QueryStatistics(
-                        queueSeconds: started - asked, evaluationSeconds: interruption.seconds - started,
-                        samplesRead: counting.samplesRead))
-            }
-        } onCancel: {
-            interruption.cancel()
+                        queueSeconds: started - interruption.beginSeconds,
+                        evaluationSeconds: interruption.seconds - started, samplesRead: counting.samplesRead)))
         }
-        return .prometheus(body)
+        return text.response { [bounds] body in try await bounds.piece(tenant, body) }
+    }
+}
+
+/// A query's answer on its way to the client: what fits into a piece goes at once, with its length; what does not is
+/// made piece by piece on the blocking pool, as fast as the client takes it.
+private struct AnswerText: Sendable {
+    private let first: [UInt8]
+    private let second: [UInt8]?
+    private let rest: Passenger<ResultText>
+
+    /// Makes the first pieces.
+    init(_ text: ResultText) {
+        var text = text
+        first = text.next() ?? []
+        second = text.next()
+        rest = Passenger(text)
+    }
+
+    /// - Parameter run: runs what makes a piece where it may block.
+    func response(
+        _ run: @escaping @Sendable (@escaping @Sendable () -> [UInt8]?) async throws -> [UInt8]?
+    ) -> Response {
+        guard let second else { return .prometheus(first) }
+        let made = Passenger([second, first])
+        return .streamed("application/json") { [rest] in
+            if let piece = made.value.popLast() { return piece }
+            return try await run { rest.value.next() }
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 import HTTPTypes
 import Hummingbird
-import NIOCore
 import Store
 import Telemetry
 
@@ -49,18 +48,9 @@ func exportRoutes(_ dependencies: APIDependencies) -> [Route] {
 }
 
 extension Response {
-    /// Chunks as they come. An error on the way breaks the transfer off, so that the client sees it is not whole.
     fileprivate static func stream(
         _ format: ExportFormat, _ next: @escaping @Sendable () async throws -> [UInt8]?
     ) -> Response {
-        let type = format == .csv ? "text/csv; charset=utf-8" : "application/x-ndjson"
-        return Response(
-            status: .ok, headers: [.contentType: type],
-            body: ResponseBody { writer in
-                while let chunk = try await next() {
-                    if !chunk.isEmpty { try await writer.write(ByteBuffer(bytes: chunk)) }
-                }
-                try await writer.finish(nil)
-            })
+        .streamed(format == .csv ? "text/csv; charset=utf-8" : "application/x-ndjson", next)
     }
 }

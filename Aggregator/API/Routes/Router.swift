@@ -40,10 +40,11 @@ package struct APIConfiguration: Sendable {
 package func makeRoutes(
     _ dependencies: APIDependencies, configuration: APIConfiguration, metrics: OwnMetrics, time: any TimeSource
 ) -> [Route] {
-    healthRoutes(dependencies, metrics: metrics, isLoopback: configuration.isLoopback)
+    let bounds = QueryBounds(dependencies)
+    return healthRoutes(dependencies, metrics: metrics, isLoopback: configuration.isLoopback)
         + fleetRoutes(dependencies)
         + seriesRoutes(dependencies)
-        + queryRoutes(dependencies, language: configuration.language)
+        + queryRoutes(dependencies, bounds, language: configuration.language)
         + statusRoutes(dependencies, version: configuration.version)
         + deletionRoutes(dependencies)
         + ruleRoutes(dependencies)
