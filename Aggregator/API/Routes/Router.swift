@@ -45,6 +45,8 @@ package func makeRoutes(
         + fleetRoutes(dependencies)
         + seriesRoutes(dependencies)
         + queryRoutes(dependencies, bounds, language: configuration.language)
+        + federationRoutes(dependencies, bounds)
+        + remoteReadRoutes(dependencies, bounds)
         + statusRoutes(dependencies, version: configuration.version)
         + deletionRoutes(dependencies)
         + ruleRoutes(dependencies)

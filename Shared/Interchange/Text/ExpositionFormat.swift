@@ -35,7 +35,8 @@ public enum ExpositionFormat: Sendable, CaseIterable {
 
     /// The format to answer with for an `Accept` header: the acceptable one with the highest weight, the Prometheus
     /// format where both weigh the same or nothing was said.
-    public static func negotiated(accept: String?) -> ExpositionFormat {
+    /// - Parameter prefersText: the Prometheus format wherever it is acceptable at all.
+    public static func negotiated(accept: String?, prefersText: Bool = false) -> ExpositionFormat {
         var weights: (openMetrics: Double, text: Double) = (0, 0)
         for part in (accept ?? "").split(separator: ",").prefix(acceptRangesMax) {
             let media = MediaRange(part)
@@ -46,6 +47,7 @@ public enum ExpositionFormat: Sendable, CaseIterable {
             default: break
             }
         }
+        if prefersText, weights.text > 0 { return .prometheusText }
         return weights.openMetrics > weights.text ? .openMetrics : .prometheusText
     }
 

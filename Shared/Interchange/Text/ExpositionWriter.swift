@@ -35,8 +35,16 @@ public struct ExpositionWriter {
     public mutating func sample(
         _ key: SeriesKey, _ value: Double, timestampMilliseconds: Int64? = nil, exemplar: Exemplar? = nil
     ) {
-        append(InfluxLineParser.prometheusName(key.name, colons: true))
-        let labels = key.labels.filter { $0.name != SeriesKey.nameLabel }
+        sample(name: key.name, labels: key.labels, value, timestampMilliseconds: timestampMilliseconds, exemplar)
+    }
+
+    /// - Parameter labels: written as they are, empty ones too; the name among them is passed over.
+    public mutating func sample(
+        name: String, labels: [Label], _ value: Double, timestampMilliseconds: Int64? = nil,
+        _ exemplar: Exemplar? = nil
+    ) {
+        append(InfluxLineParser.prometheusName(name, colons: true))
+        let labels = labels.filter { $0.name != SeriesKey.nameLabel }
         if !labels.isEmpty { append(labels) }
         append(" \(Self.number(value))")
         if let time = timestampMilliseconds { append(" \(timestamp(time))") }
@@ -49,8 +57,14 @@ public struct ExpositionWriter {
         append("\n")
     }
 
+    /// What was written since the last call, so that a long exposition goes out in pieces.
+    public mutating func take() -> [UInt8] {
+        defer { bytes = [] }
+        return bytes
+    }
+
     /// OpenMetrics' end mark; the Prometheus format has none.
-    /// - Returns: all that was written.
+    /// - Returns: all that was written and not taken.
     public mutating func finish() -> [UInt8] {
         if format == .openMetrics { append("# EOF\n") }
         return bytes

@@ -17,7 +17,8 @@ import Testing
         let path = route.path.replacing("{name}", with: "job").replacing("{id}", with: id)
             .replacing("{agent}", with: "node")
         let needsMatch =
-            ["/series", "/delete_series"].contains { route.path.hasSuffix($0) } || route.path.hasSuffix("/v1/export")
+            ["/series", "/delete_series", "/federate"].contains { route.path.hasSuffix($0) }
+            || route.path.hasSuffix("/v1/export")
         return path + (needsMatch ? "?match[]=up" : "")
     }
 

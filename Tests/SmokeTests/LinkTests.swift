@@ -1,0 +1,109 @@
+import Foundation
+import Glibc
+import Interchange
+import MQTT
+import PromQL
+import Snappy
+import Telemetry
+import TestSupport
+import Testing
+
+/// Other systems that read from the aggregator, with a real one at the other end.
+@Suite(
+    "Links to other systems", .serialized, .ownThread,
+    .enabled(if: SmokePrograms.areThere, "the programs or mosquitto are missing: build, or set STAGEBOX_BIN_DIR"),
+    .enabled(if: RealPrometheus.isThere, "Debian's prometheus is not installed"))
+struct LinkTests {
+    private static let writeHeaders = [
+        (name: "Content-Type", value: "application/x-protobuf"), (name: "Content-Encoding", value: "snappy"),
+        (name: "X-Prometheus-Remote-Write-Version", value: "0.1.0"),
+    ]
+
+    private static func push(_ client: PrometheusClient, _ body: [UInt8]) throws {
+        let (status, text) = try client.push("/api/v1/write", SnappyBlock.compress(body), writeHeaders)
+        #expect(status == 204, "\(text)")
+    }
+
+    @Test("a real Prometheus federates from us: the same samples at the same milliseconds, labels honoured")
+    func federation() throws {
+        let demo = try DemoUnderTest("federation")
+        defer { demo.stop() }
+        var clock = timespec()
+        clock_gettime(CLOCK_REALTIME, &clock)
+        // An odd millisecond, which fractions of seconds would lose.
+        let time = Int64(clock.tv_sec) * 1000 - 20_000 + 123
+        var encoder = RemoteWriteEncoder(.one)
+        let keys = (0..<300).map { number in
+            SeriesKey(
+                name: "level",
+                labels: [Label("n", "\(number)"), Label("job", "a"), Label("note", "q\"\\\n☃")]
+                    + (number % 2 == 0 ? [Label("instance", "i\(number)")] : []))
+        }
+        for (number, key) in keys.enumerated() {
+            encoder.add(key, timestamps: [time - 1000, time + Int64(number)], values: [0, Double(number) / 7])
+        }
+        encoder.add(SeriesKey(name: "unwanted"), timestamps: [time], values: [1])
+        try Self.push(demo.client, encoder.finish())
+        let peer = try RealPrometheus(
+            configuration: """
+                global: {scrape_interval: 1s, scrape_timeout: 1s}
+                scrape_configs:
+                - job_name: federate
+                  honor_labels: true
+                  metrics_path: /federate
+                  params: {'match[]': ['level', '{__name__=~"lev.*"}']}
+                  authorization: {credentials: '\(demo.adminToken)'}
+                  static_configs: [{targets: ['127.0.0.1:\(demo.port)']}]
+
+                """)
+        defer { peer.stop() }
+        var found: [SeriesKey: (Int64, Double)] = [:]
+        let isThere = Waiting.until(withinSeconds: 60) {
+            let parameters = [("query", "{__name__=~\"level|unwanted\"}[10m]")]
+            guard case .matrix(let matrix)? = try? peer.client.query("/api/v1/query", parameters).value else {
+                return false
+            }
+            found = [:]
+            for series in matrix.series {
+                guard let time = series.timestamps.last, let value = series.values.last else { continue }
+                found[SeriesKey(labels: series.labels.labels)] = (time, value)
+            }
+            return found.count >= keys.count
+        }
+        #expect(isThere && found.count == keys.count, "\(found.count) series")
+        for (number, key) in keys.enumerated() {
+            #expect(found[key]?.0 == time + Int64(number) && found[key]?.1 == Double(number) / 7, "\(key)")
+        }
+    }
+
+    @Test("a real Prometheus answers queries from our remote read as we answer them ourselves")
+    func remoteRead() throws {
+        let demo = try DemoUnderTest("remote-read")
+        defer { demo.stop() }
+        let series = RandomSeries(seed: 11)
+        try Self.push(demo.client, series.body)
+        let peer = try RealPrometheus(
+            configuration: """
+                remote_read:
+                - url: http://127.0.0.1:\(demo.port)/api/v1/read
+                  read_recent: true
+                  authorization: {credentials: '\(demo.adminToken)'}
+
+                """)
+        defer { peer.stop() }
+        let start = RandomSeries.start / 1000
+        for query in [
+            "level", "{job=~\"a|b\",zone!=\"x\",__name__=\"load\"}", "count by (__name__) ({job=\"c\"})",
+            "max_over_time(sparse[9m])", "absent(nothing)", "wait_bucket{le!~\"0.1|5\"}",
+        ] {
+            let parameters = [
+                ("query", query), ("start", "\(start + 77)"), ("end", "\(start + 3077)"), ("step", "60"),
+            ]
+            let ours = try demo.client.get("/api/v1/query_range", parameters)
+            let theirs = try peer.client.get("/api/v1/query_range", parameters)
+            #expect(ours.status == 200 && theirs.status == 200)
+            #expect(ours.body == theirs.body, "\(query): \(String(decoding: theirs.body.prefix(300), as: UTF8.self))")
+            #expect(ours.body.count > 100)
+        }
+    }
+}
