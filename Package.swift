@@ -122,7 +122,7 @@ let aggregator: [Target] = [
         "Aggregator/Core", name: "AggregatorCore",
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "MQTT", "Ingest", "Store", "Access",
-            "API", "PromQL", "Rules", log,
+            "API", "PromQL", "Rules", "Interchange", "Snappy", log,
         ]),
     program(
         "AggregatorMain", "Aggregator/Main",
@@ -186,8 +186,8 @@ let testTargets: [Target] = [
     tests(
         "Tests/Aggregator/Core", name: "AggregatorCoreTests",
         [
-            "AggregatorCore", "Access", "PromQL", "Sealing", "Store", "WireFormat", "Telemetry", "RuntimeSupport",
-            "TestSupport",
+            "AggregatorCore", "Access", "Interchange", "PromQL", "Sealing", "Store", "WireFormat", "Telemetry",
+            "RuntimeSupport", "TestSupport",
         ]),
     tests("Tests/HouseTests", name: "HouseTests", ["TestSupport"]),
     tests(

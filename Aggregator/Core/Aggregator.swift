@@ -28,6 +28,7 @@ package final class Aggregator: Sendable {
     private let ingest: IngestService
     private let maintenance: Maintenance
     private let rules: RuleService
+    private let forwarding: ForwardService
     private let dependencies: APIDependencies
     private let api: APIConfiguration
     private let time: any TimeSource
@@ -201,6 +202,8 @@ package final class Aggregator: Sendable {
             // A tenant that cannot be listed now is found by the next look.
             tenants: { (try? access.tenants().map(\.name)) ?? [] }, report: report)
         self.rules = rules
+        forwarding = ForwardService(
+            configuration.forwarding, store: store, time: time, metrics: metrics, report: report)
         var dependencies = APIDependencies(
             sources: sources, access: access,
             enrolment: enrolment, live: live, tickets: TicketOffice(), pool: BlockingPool(),
@@ -247,6 +250,7 @@ package final class Aggregator: Sendable {
         link.start()
         let maintenanceThread = maintenance.start()
         let rulesThread = rules.start()
+        try forwarding.start()
         let hangup = HangupSignal { [rules] in rules.reload() }
         defer { hangup.stop() }
         let pulse = heartbeat.map { heartbeat in
@@ -265,6 +269,7 @@ package final class Aggregator: Sendable {
         ingest.stop()
         maintenance.stop()
         maintenanceThread.join()
+        forwarding.stop()
         store.closeAll()
         child.stop()
         if let failure { throw failure }

@@ -1,4 +1,5 @@
 package import Store
+package import Telemetry
 
 /// Settings of the aggregator; all have defaults that work on one machine.
 package struct AggregatorConfiguration: Sendable {
@@ -26,6 +27,8 @@ package struct AggregatorConfiguration: Sendable {
     /// Whether queries may use what Prometheus keeps behind feature flags: experimental functions, arithmetic in
     /// durations, `anchored` and `smoothed` ranges, `fill`.
     package var allowsExperimentalQueries = false
+    /// Where tenants' samples are handed on to.
+    package var forwarding: [TenantID: ForwardSettings] = [:]
 
     package init(
         dataDirectory: String, httpHost: String = "127.0.0.1", httpPort: Int = 8480, webRoot: String? = nil,

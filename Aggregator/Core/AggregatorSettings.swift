@@ -1,5 +1,6 @@
 package import RuntimeSupport
 import Store
+import Telemetry
 
 /// The aggregator's settings by name, as they stand in its YAML file, in the environment and on the command line.
 ///
@@ -109,12 +110,17 @@ package struct AggregatorSettings {
 
     /// Every key for people.
     package static var documentation: String {
-        let lines = keys.map { "\($0.name) (\($0.type); default: \($0.standard)): \($0.meaning)" }
+        let lines =
+            keys.map { "\($0.name) (\($0.type); default: \($0.standard)): \($0.meaning)" }
+            + ForwardSettings.keys.map {
+                "\(forwardPrefix)TENANT.\($0.name) (\($0.type); default: \($0.standard)): \($0.meaning)"
+            }
         return
             (lines + [
                 "",
                 "Environment variables override the file: STAGEBOX_AGGREGATOR_HTTP_PORT for http.port, and so on, and",
-                "PARALLEL_WORKERS. Flags override both.",
+                "PARALLEL_WORKERS. Flags override both. A tenant's samples are handed on by a section of the file,",
+                "remote-write.TENANT: with the keys below it.",
             ]).joined(separator: "\n")
     }
 
@@ -130,6 +136,10 @@ package struct AggregatorSettings {
         configuration.webRoot = "/usr/share/stagebox/dashboard"
         if let file {
             for name in file.keys {
+                if name.hasPrefix(forwardPrefix) {
+                    try applyForwarding(name, file, &configuration)
+                    continue
+                }
                 guard let key = keys.first(where: { $0.name == name }) else {
                     throw file.error(name, "is not a setting; known are \(keys.map(\.name).joined(separator: ", "))")
                 }
@@ -137,6 +147,10 @@ package struct AggregatorSettings {
                     throw file.error(name, problem)
                 }
             }
+        }
+        for (tenant, settings) in configuration.forwarding {
+            guard let (key, problem) = settings.problem, let file else { continue }
+            throw file.error("\(forwardPrefix)\(tenant).\(key)", problem)
         }
         for key in keys {
             guard let text = environment[key.environmentName], !text.isEmpty else { continue }
@@ -147,6 +161,25 @@ package struct AggregatorSettings {
             try apply(key, flag.value, &configuration, source: flagSource, name: flag.key)
         }
         return configuration
+    }
+
+    static let forwardPrefix = "remote-write."
+
+    /// `remote-write.<tenant>.<key>`; a tenant's name may hold dots, a key's does not.
+    private static func applyForwarding(
+        _ name: String, _ file: SettingsDocument, _ configuration: inout AggregatorConfiguration
+    ) throws(SettingsError) {
+        let rest = name.dropFirst(forwardPrefix.count)
+        guard let dot = rest.lastIndex(of: "."), let tenant = TenantID(rawValue: String(rest[..<dot])) else {
+            throw file.error(name, "is not a setting; write remote-write.TENANT: and its keys below it")
+        }
+        guard let key = ForwardSettings.keys.first(where: { $0.name == rest[rest.index(after: dot)...] }) else {
+            let known = ForwardSettings.keys.map(\.name).joined(separator: ", ")
+            throw file.error(name, "is not a setting; below remote-write.TENANT known are \(known)")
+        }
+        var settings = configuration.forwarding[tenant] ?? ForwardSettings()
+        if let problem = key.apply(&settings, file.entries[name]?.value ?? "") { throw file.error(name, problem) }
+        configuration.forwarding[tenant] = settings
     }
 
     private static func apply(

@@ -62,6 +62,11 @@ package final class StoreDirectory: IngestStore, Sendable {
         StoreFiles.names(in: "\(root)/tenants").compactMap { TenantID(rawValue: $0) }.sorted()
     }
 
+    /// Whether a tenant's samples are forwarded, without opening its store.
+    package func hasForwarding(_ tenant: TenantID) -> Bool {
+        StoreFiles.exists("\(directory(of: tenant))/\(ForwardFile.name)")
+    }
+
     /// One round of background work over the tenants that are open, a step for each, so that none waits for another.
     /// - Returns: whether any step did work; then call again soon.
     package func compactRound(budgetSamples: Int = StoreLimits.compactionSamplesMax) throws -> Bool {

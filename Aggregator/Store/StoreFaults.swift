@@ -5,6 +5,8 @@ package final class StoreFaults: Sendable {
     package enum Point: Hashable, Sendable {
         /// A day file holds merged rows; level 0 lists them still.
         case afterDayFile
+        /// What is to be forwarded yet was copied from level 0; the rows are still there.
+        case afterKeeping
         /// The rows are gone from level 0; the day file's note is still there.
         case afterDeletion
         /// `events.sqlite` holds events whose rows level 0 lists still.

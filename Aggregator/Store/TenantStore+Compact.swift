@@ -149,6 +149,8 @@ extension TenantStore {
     /// Takes merged rows out of level 0.
     private func drop(_ blocks: [Head.Block], of agent: AgentNumber) throws {
         let ids = blocks.map(\.id)
+        try keepForForwarding(ids)
+        try faults.pass(.afterKeeping)
         try ingest.use { database in
             try database.transaction { try IngestFile.delete(ids, in: database) }
         }

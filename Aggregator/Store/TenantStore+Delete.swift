@@ -60,6 +60,8 @@ extension TenantStore {
         var agents: [AgentNumber]
         var days: [Int64]
         var units: [(tier: Int, file: Int64)]
+        /// From which block on to look at what waits to be forwarded; nil: done.
+        var forwarded: Int64? = 0
     }
 
     /// One bounded piece of the oldest deletion's work: an agent's blocks to chunks without what is deleted, or one
@@ -79,6 +81,10 @@ extension TenantStore {
                 _ = try compact(agent, StoreLimits.compactionSamplesMax)
                 return true
             }
+        }
+        if let next = plan.forwarded {
+            plan.forwarded = try eraseForwarded(deletion, from: next)
+            return true
         }
         while let day = plan.days.first {
             if let window = try nextWindow(of: deletion, day) {

@@ -28,6 +28,7 @@ extension TenantStore {
         for deletion in unlisted { try unlist(deletion) }
         try indexFile.save(agents.all)
         try indexFile.save(index)
+        try openForwarding()
         try takeBackMoved()
         try loadRows()
     }
@@ -215,6 +216,7 @@ extension TenantStore {
         let movedEvents = try events.appliedThrough(generation: generation)
         covered += rows.filter { $0.kind == .events && $0.state == .normal && $0.id <= movedEvents }.map(\.id)
         guard !covered.isEmpty else { return }
+        try keepForForwarding(covered)
         try ingest.use { database in try database.transaction { try IngestFile.delete(covered, in: database) } }
     }
 

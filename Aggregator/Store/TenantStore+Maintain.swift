@@ -102,6 +102,8 @@ extension TenantStore {
                 findings[DayFiles.name(day)] = [error.description]
             }
         }
+        let inForwarding = try forwarding.withLock { $0 }?.check() ?? []
+        if !inForwarding.isEmpty { findings[ForwardFile.name] = inForwarding }
         let inEvents = try events.check()
         if !inEvents.isEmpty { findings["events.sqlite"] = inEvents }
         return findings

@@ -43,6 +43,8 @@ package final class TenantStore: Sendable {
     let pushedSequence = Mutex<UInt64>(0)
     let events: EventStore
     let deletions: DeletionFile
+    /// Open while samples are handed on to another system, see ``startForwarding()``.
+    let forwarding = Mutex<ForwardFile?>(nil)
     private let lock: StoreLock
     let currentLimits: Mutex<TenantLimits>
     package let sampleRate = SampleRate()
@@ -182,6 +184,7 @@ package final class TenantStore: Sendable {
         ingest.close()
         indexFile.close()
         deletions.close()
+        forwarding.withLock { $0.take() }?.close()
         days.closeAll()
         for tier in rollups { tier.files.closeAll() }
         events.close()

@@ -106,4 +106,59 @@ struct LinkTests {
             #expect(ours.body.count > 100)
         }
     }
+
+    @Test("what is stored arrives at a real Prometheus, exactly, over kill -9 of both ends")
+    func forwarding() throws {
+        let peer = try RealPrometheus()
+        defer { peer.stop() }
+        let tree = try SmokeTree("forwarding")
+        defer { tree.stopAll() }
+        let settings = tree.folder.file("aggregator.yaml")
+        try Files.write(
+            Array(
+                """
+                remote-write.\(SmokeTree.tenant):
+                  url: http://127.0.0.1:\(peer.port)/api/v1/write
+                  match: '{job!="private"}'
+                  max-samples-per-send: 170
+
+                """.utf8), to: settings)
+        try tree.startCentre(["--config", settings])
+        var clock = timespec()
+        clock_gettime(CLOCK_REALTIME, &clock)
+        let start = Int64(clock.tv_sec) * 1000 - 1_200_000
+        for slice in Int64(0)..<40 {
+            var encoder = RemoteWriteEncoder(.one)
+            for number in 0..<60 {
+                let job = number % 10 == 9 ? "private" : "public"
+                encoder.add(
+                    SeriesKey(name: "level", labels: [Label("job", job), Label("n", "\(number)")]),
+                    timestamps: (0..<5).map { start + slice * 20_000 + $0 * 3000 + Int64(number) },
+                    values: (0..<5).map { Double(slice) + Double($0 * number) / 7 })
+            }
+            let answer = try tree.exchange(
+                "POST", "/api/v1/write", headers: Self.writeHeaders, body: SnappyBlock.compress(encoder.finish()))
+            #expect(answer.status == 204, "\(answer.text)")
+            switch slice {
+            case 10: peer.stop()
+            case 20: try peer.start()
+            case 15, 27, 33:
+                tree.killAggregator()
+                try tree.startAggregator()
+            default: break
+            }
+        }
+        let end = "\(start / 1000 + 900)"
+        let wanted = try tree.api(
+            "GET", "/api/v1/query?" + PrometheusClient.encode([("query", "level{job=\"public\"}[30m]"), ("time", end)]))
+        #expect(wanted.text.split(separator: "\"metric\"").count == 55)
+        var found: [UInt8] = []
+        let isThere = try Waiting.until(withinSeconds: 90) {
+            found = try peer.client.get("/api/v1/query", [("query", "level[30m]"), ("time", end)]).body
+            return found == wanted.body
+        }
+        #expect(isThere, "\(found.count) bytes, not \(wanted.body.count)")
+        let metrics = try tree.api("GET", "/metrics").text.split(separator: "\n").filter { $0.contains("_forward_") }
+        print("forwarding:", metrics.joined(separator: "; "))
+    }
 }

@@ -2,7 +2,7 @@
 ///
 /// The text is a subset of YAML, the same in the programs' files, in manifests and in the guard file:
 /// * `key: value` lines, and one level of nesting by indentation, so that `broker:` with `  port: 8883`
-///   below it is the key `broker.port`;
+///   below it is the key `broker.port`, as is `broker.port: 8883`;
 /// * values are one line: plain, or in single or double quotes (`\"`, `\\`, `\n`, `\t` in double ones);
 /// * `#` starts a comment at a line's start or after a space; blank lines and a first `---` are skipped;
 /// * no lists, anchors, tags, multi-line values or tabs in front; no key twice.
@@ -70,11 +70,11 @@ package struct SettingsDocument: Sendable, Equatable {
         let key = line.prefix { $0 != ":" }
         let isName = key.utf8.allSatisfy {
             (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-")
-                || $0 == UInt8(ascii: "_")
+                || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".")
         }
         guard key.count < line.count else { throw fault(number, "", String(line), "is not of the form \"key: value\"") }
-        guard isName, !key.isEmpty, key.utf8.count <= Self.keyBytesMax else {
-            throw fault(number, String(key), "", "is not a key; keys are a-z, 0-9 and -")
+        guard isName, !key.isEmpty, !key.hasPrefix("."), !key.hasSuffix("."), key.utf8.count <= Self.keyBytesMax else {
+            throw fault(number, String(key), "", "is not a key; keys are a-z, 0-9, - and dots")
         }
         let rest = line.dropFirst(key.count + 1)
         guard rest.isEmpty || rest.first == " " else {

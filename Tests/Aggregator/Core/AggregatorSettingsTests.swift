@@ -1,5 +1,6 @@
 import AggregatorCore
 import RuntimeSupport
+import Telemetry
 import Testing
 
 @Suite("aggregator settings")
@@ -46,6 +47,41 @@ struct AggregatorSettingsTests {
     func badValues(text: String, expected: String) {
         let error = #expect(throws: SettingsError.self) { try read(text) }
         #expect(error?.description == expected)
+    }
+
+    @Test("a section for each tenant says where its samples are handed on to")
+    func forwarding() throws {
+        let text = """
+            remote-write.acme:
+              url: https://metrics.example:8443/api/v1/write
+              bearer-token-file: /etc/token
+              match: '{job="a"}'
+              max-samples-per-send: 700
+              backlog: 2 GiB
+              timeout: 5 s
+            remote-write.a.b:
+              url: http://127.0.0.1:9090/write
+
+            """
+        let forwarding = try read(text).forwarding
+        let acme = try #require(forwarding[TenantID(unchecked: "acme")])
+        #expect(acme.url == "https://metrics.example:8443/api/v1/write" && acme.tokenPath == "/etc/token")
+        #expect(acme.matchers == [.equal("job", "a")] && acme.samplesPerSend == 700)
+        #expect(acme.backlogBytes == 2 << 30 && acme.timeoutSeconds == 5)
+        #expect(forwarding[TenantID(unchecked: "a.b")]?.url == "http://127.0.0.1:9090/write" && forwarding.count == 2)
+        for (lines, expected) in [
+            ("remote-write.acme:\n  url: ftp://x\n", "aggregator.yaml:2: remote-write.acme.url: \"ftp://x\" use http"),
+            ("remote-write.acme:\n  match: '{'\n", "aggregator.yaml:2: remote-write.acme.match: \"{\" is no selector"),
+            ("remote-write.acme:\n  timeout: 5 s\n", "remote-write.acme.url: is missing"),
+            ("remote-write:\n  url: http://x/\n", "is not a setting; write remote-write.TENANT:"),
+            (
+                "remote-write.acme:\n  url: http://far.example/\n  bearer-token-file: /t\n",
+                "aggregator.yaml:3: remote-write.acme.bearer-token-file: \"/t\" would show the token"
+            ),
+        ] {
+            let error = #expect(throws: SettingsError.self) { try read(lines) }
+            #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
+        }
     }
 
     @Test("unknown keys, environment and flags are refused with a reason")

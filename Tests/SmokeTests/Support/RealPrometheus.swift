@@ -8,7 +8,8 @@ final class RealPrometheus {
     static let isThere = Files.isExecutable(path)
 
     private let folder: TemporaryDirectory
-    private let process: ProcessUnderTest
+    private var process: ProcessUnderTest?
+    private let options: [String]
     let port: UInt16
     var client: PrometheusClient { PrometheusClient(port: port) }
 
@@ -16,14 +17,21 @@ final class RealPrometheus {
     init(configuration: String = "global: {}\n", options: [String] = []) throws {
         folder = try TemporaryDirectory("prometheus")
         port = try FreePort.next()
+        self.options = options
         try Files.write(Array(configuration.utf8), to: folder.file("prometheus.yml"))
-        process = try ProcessUnderTest(
+        try start()
+    }
+
+    /// Again after ``stop()``, on the same data. Returns when it is ready.
+    func start() throws {
+        let process = try ProcessUnderTest(
             [
                 Self.path, "--config.file=\(folder.file("prometheus.yml"))",
                 "--storage.tsdb.path=\(folder.file("data"))", "--storage.tsdb.retention.time=100y",
                 "--web.listen-address=127.0.0.1:\(port)", "--web.enable-remote-write-receiver", "--log.level=warn",
             ] + options, output: folder.file("log"))
-        let (process, port) = (process, port)
+        self.process = process
+        let port = port
         let isReady = Waiting.until(withinSeconds: 60) {
             process.isRunning && (try? HTTPLoopback.send("GET", "/-/ready", port: port).status) == 200
         }
@@ -33,6 +41,8 @@ final class RealPrometheus {
         }
     }
 
-    deinit { process.killNow() }
-    func stop() { process.killNow() }
+    deinit { stop() }
+
+    /// SIGKILL.
+    func stop() { process?.killNow() }
 }

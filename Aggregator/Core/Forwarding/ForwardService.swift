@@ -1,0 +1,90 @@
+import RuntimeSupport
+import Store
+import Synchronization
+import Telemetry
+
+/// Hands on the samples of the tenants for whom that is set, each on a thread of its own.
+final class ForwardService: Sendable {
+    private enum Command: Sendable { case stop }
+    private struct Running {
+        let thread: WorkerThread
+        let commands: BoundedQueue<Command>
+    }
+    private let settings: [TenantID: ForwardSettings]
+    private let store: StoreDirectory
+    private let time: any TimeSource
+    private let metrics: OwnMetrics
+    private let report: @Sendable (String) -> Void
+    private let running = Mutex<[Running]>([])
+
+    init(
+        _ settings: [TenantID: ForwardSettings], store: StoreDirectory, time: any TimeSource, metrics: OwnMetrics,
+        report: @escaping @Sendable (String) -> Void
+    ) {
+        self.settings = settings
+        self.store = store
+        self.time = time
+        self.metrics = metrics
+        self.report = report
+    }
+
+    /// Starts a thread for each tenant that is set; ends the forwarding of those that are not any more.
+    /// - Throws: what opening a tenant's store throws.
+    func start() throws {
+        for tenant in store.tenants() where settings[tenant] == nil && store.hasForwarding(tenant) {
+            let blocks = try store.tenant(tenant).endForwarding()
+            report("samples of \(tenant) are not forwarded any more; \(blocks) blocks were waiting")
+        }
+        for (tenant, settings) in settings.sorted(by: { $0.key < $1.key }) {
+            guard let client = RemoteWriteClient(settings) else { continue }
+            // Now, so that nothing of what comes in goes without its turn.
+            try store.tenant(tenant).startForwarding()
+            let commands = BoundedQueue<Command>(itemsMax: 1)
+            let thread = WorkerThread(name: "forwarding of \(tenant)") { [self] in
+                run(tenant, settings, client, commands)
+            }
+            running.withLock { $0.append(Running(thread: thread, commands: commands)) }
+        }
+    }
+
+    private func run(
+        _ tenant: TenantID, _ settings: ForwardSettings, _ client: RemoteWriteClient,
+        _ commands: BoundedQueue<Command>
+    ) {
+        var forwarder: Forwarder?
+        var current: TenantStore?
+        var told: String?
+        var wait: Int64 = 0
+        repeat {
+            do {
+                // A store that was damaged is opened anew.
+                let opened = try store.tenant(tenant)
+                if forwarder == nil || current !== opened {
+                    current = opened
+                    forwarder = try Forwarder(opened, settings, time: time, metrics: metrics, report: report) { body in
+                        client.send(body)
+                    }
+                }
+                wait = try forwarder?.step() ?? 0
+                told = nil
+            } catch {
+                if told != "\(error)" { report("forwarding of \(tenant) failed: \(error)") }
+                told = "\(error)"
+                metrics.add("stagebox_forward_failures_total", 1, "tenant", tenant.rawValue)
+                wait = Self.failureMilliseconds
+            }
+        } while commands.pop(max: 1, waitMilliseconds: wait).isEmpty
+    }
+    /// Before the store is tried again.
+    private static let failureMilliseconds: Int64 = 5000
+
+    /// Returns when no request is on its way any more, after the receiver's time limit at the latest.
+    func stop() {
+        let all = running.withLock { running in
+            defer { running = [] }
+            return running
+        }
+        for one in all { _ = one.commands.push(.stop) }
+        for one in all { one.thread.join() }
+    }
+}
