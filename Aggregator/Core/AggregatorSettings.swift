@@ -102,6 +102,14 @@ package struct AggregatorSettings {
             configuration.parallelWorkers = workers
             return nil
         },
+        Key(
+            name: "promql.experimental", type: "on or off", standard: "off",
+            meaning: "queries and rules may use what Prometheus calls experimental"
+        ) { configuration, text in
+            guard let isOn = SettingValue.boolean(text) else { return "use on or off" }
+            configuration.allowsExperimentalQueries = isOn
+            return nil
+        },
         Key(name: "log-level", type: "debug, info, warning, error", standard: "info", meaning: "what is logged") {
             $0.logLevel = $1
             return logLevels.contains($1) ? nil : "use debug, info, warning or error"

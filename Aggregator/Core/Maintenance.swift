@@ -10,6 +10,7 @@ import WireFormat
 final class Maintenance: Sendable {
     private enum Command: Sendable { case stop }
     static let compactionMilliseconds: Int64 = 1000
+    static let limitsMilliseconds: Int64 = 2000
     static let upkeepMilliseconds: Int64 = 300_000
     static let rotationMilliseconds: Int64 = 3_600_000
 
@@ -43,6 +44,7 @@ final class Maintenance: Sendable {
     func stop() { _ = commands.push(.stop) }
 
     private func run() {
+        var nextLimits = now
         var nextUpkeep = now + Self.upkeepMilliseconds
         var nextRotation = now + Self.rotationMilliseconds
         var wait = Self.compactionMilliseconds
@@ -50,9 +52,12 @@ final class Maintenance: Sendable {
             let isBusy = attempt("compaction") { try store.compactRound() } == true
             if !isBusy, wait != Self.compactionMilliseconds { FreedMemory.release() }
             wait = isBusy ? 10 : Self.compactionMilliseconds
+            if now >= nextLimits {
+                attempt("limits.conf") { try limits.load(into: store) }
+                nextLimits = now + Self.limitsMilliseconds
+            }
             if now >= nextUpkeep {
                 attempt("upkeep") { try store.maintain() }
-                attempt("limits.conf") { try limits.load(into: store) }
                 metrics.set("stagebox_ingest_key_records_refused_count", Double(records.refusedCount))
                 nextUpkeep = now + Self.upkeepMilliseconds
             }

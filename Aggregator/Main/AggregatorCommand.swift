@@ -104,7 +104,7 @@ struct AggregatorCommand: AsyncParsableCommand {
             FileHandle.standardError.write(Data("stagebox-aggregator: \(error)\n".utf8))
             throw ExitCode(Self.badSettings)
         }
-        configuration.allowsExperimentalQueries = promqlExperimental
+        if promqlExperimental { configuration.allowsExperimentalQueries = true }
         let logger = makeLogger(configuration.logLevel)
         let aggregator = try Aggregator.make(configuration: configuration, logger: logger)
         let watchdog = ServiceManager.watchdogMilliseconds

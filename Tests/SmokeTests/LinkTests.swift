@@ -161,4 +161,21 @@ struct LinkTests {
         let metrics = try tree.api("GET", "/metrics").text.split(separator: "\n").filter { $0.contains("_forward_") }
         print("forwarding:", metrics.joined(separator: "; "))
     }
+
+    @Test("limits.conf is obeyed within seconds of its change, while the aggregator runs")
+    func limits() throws {
+        let tree = try SmokeTree("limits")
+        defer { tree.stopAll() }
+        try tree.startCentre()
+        let text = (0..<100).map { "m{n=\"\($0)\"} 1\n" }.joined()
+        func push() throws -> Int {
+            try tree.exchange("POST", "/api/v1/import/prometheus", body: Array(text.utf8)).status
+        }
+        #expect(try push() == 204)
+        let path = tree.folder.file("aggregator/limits.conf")
+        try Files.write(Array("\(SmokeTree.tenant)  samples-per-second=1\n".utf8), to: path)
+        try tree.wait("pushes are limited", seconds: 30) { try push() == 429 }
+        try Files.write(Array("*  queries=5\n".utf8), to: path)
+        try tree.wait("pushes are not limited any more", seconds: 30) { try push() == 204 }
+    }
 }

@@ -34,7 +34,7 @@ final class FakeSources: TenantSources {
     func queries(of tenant: TenantID) throws -> any SeriesSource { FakeQueries(series: try self.tenant(tenant).series) }
     func sink(of tenant: TenantID) throws -> any SampleSink {
         _ = try self.tenant(tenant)
-        return FakeSink(series: pushed, counts: counts)
+        return FakeSink(series: pushed, counts: counts, refusal: refusal.withLock { $0 })
     }
     func delete(_ selectors: [[LabelMatcher]], in range: ClosedRange<Timestamp>, of tenant: TenantID) throws {
         _ = try self.tenant(tenant)
@@ -52,6 +52,8 @@ final class FakeSources: TenantSources {
     let limited = Mutex(TenantLimits())
     func cleanDeletions(of tenant: TenantID) throws { _ = try self.tenant(tenant) }
     private let pushed = PushedSeries()
+    /// What writes are answered with.
+    let refusal = Mutex<PushError?>(nil)
     /// How many samples each write had.
     let counts = WriteCounts()
     func gaps(of tenant: TenantID, in range: ClosedRange<Timestamp>) throws -> [Gap] { try self.tenant(tenant).gaps }
@@ -67,11 +69,15 @@ final class WriteCounts: Sendable {
 private struct FakeSink: SampleSink {
     let series: PushedSeries
     let counts: WriteCounts
+    let refusal: PushError?
     var writableTimes: ClosedRange<Int64> { 0...2_000_000_000_000 }
     var limits: TenantLimits { TenantLimits() }
     var seriesRemaining: Int { 1000 }
-    func checkRate() {}
-    func write(_ samples: SampleWrite) throws { counts.all.withLock { $0.append(samples.sampleCount) } }
+    func checkRate() throws { if case .rate? = refusal { throw PushError.rate(perSecond: 10, afterSeconds: 7) } }
+    func write(_ samples: SampleWrite) throws {
+        if let refusal { throw refusal }
+        counts.all.withLock { $0.append(samples.sampleCount) }
+    }
 }
 
 /// The tenant's series as the query engine reads them.

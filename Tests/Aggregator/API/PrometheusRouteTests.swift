@@ -62,6 +62,50 @@ import Testing
         }
     }
 
+    @Test("pushes beyond the tenant's rate are answered 429 with when to come again, a full queue 503")
+    func refusedPushes() async throws {
+        try await TestServer(Self.tenants).run { server async throws in
+            let bodies: [(path: String, body: [UInt8], type: String)] = [
+                ("/api/v1/import/prometheus", Array("up 1\n".utf8), "text/plain"),
+                ("/write", Array("m v=1\n".utf8), "text/plain"),
+                ("/api/v1/write", SnappyBlock.compress(Self.remoteWriteBody), "application/x-protobuf"),
+            ]
+            for (path, body, type) in bodies {
+                server.sources.refusal.withLock { $0 = .rate(perSecond: 10, afterSeconds: 7) }
+                let limited = try await server.ask(
+                    "POST", path, as: "ingest@acme", body: body, headers: ["Content-Type: \(type)"])
+                #expect(limited.status == 429 && limited.headers["retry-after"] == "7", "\(path): \(limited.text)")
+                #expect(limited.text.contains("samples-per-second in limits.conf"))
+                server.sources.refusal.withLock { $0 = .busy }
+                let busy = try await server.ask(
+                    "POST", path, as: "ingest@acme", body: body, headers: ["Content-Type: \(type)"])
+                #expect(busy.status == 503 && busy.headers["retry-after"] == "1", "\(path): \(busy.text)")
+                server.sources.refusal.withLock { $0 = nil }
+                let stored = try await server.ask(
+                    "POST", path, as: "ingest@acme", body: body, headers: ["Content-Type: \(type)"])
+                #expect(stored.status == 204, "\(path): \(stored.text)")
+            }
+        }
+    }
+
+    private static var remoteWriteBody: [UInt8] {
+        var encoder = RemoteWriteEncoder(.one)
+        encoder.add(SeriesKey(name: "up"), timestamps: [RouteTests.start], values: [1])
+        return encoder.finish()
+    }
+
+    @Test("queries beyond the tenant's bound are refused at once, with the bound's name")
+    func limitedQueries() async throws {
+        try await TestServer(Self.tenants).run { server async throws in
+            server.sources.limited.withLock { $0.queries = 0 }
+            for target in ["/api/v1/query?query=up", "/federate?match[]=up"] {
+                let answer = try await server.ask("GET", target, as: "analyst@acme")
+                #expect(answer.status == 503 && answer.headers["retry-after"] == "1", "\(answer.text)")
+                #expect(answer.text.contains("queries in limits.conf"))
+            }
+        }
+    }
+
     @Test("deleted samples are gone when the answer comes; deletions are for administrators")
     func deletion() async throws {
         try await TestServer(Self.tenants).run { server async throws in

@@ -21,6 +21,7 @@ struct AggregatorSettingsTests {
             #expect(configuration.dataDirectory == "/var/lib/stagebox-aggregator")
             #expect(configuration.webRoot == "/usr/share/stagebox/dashboard")
             #expect(configuration.logLevel == "info" && configuration.parallelWorkers == 8)
+            #expect(!configuration.allowsExperimentalQueries && configuration.forwarding.isEmpty)
         }
     }
 
@@ -35,6 +36,7 @@ struct AggregatorSettingsTests {
         #expect(fromBoth.parallelWorkers == 4 && fromBoth.tenants == ["a", "b"] && fromBoth.webRoot == nil)
         let fromAll = try read(text, environment: environment, flags: [("http.port", "5"), ("tenants", "c")])
         #expect(fromAll.httpPort == 5 && fromAll.tenants == ["c"])
+        #expect(try read("promql:\n  experimental: on\n").allowsExperimentalQueries)
     }
 
     @Test(
