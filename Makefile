@@ -7,7 +7,7 @@ SEEDS ?= 200
 PORT ?= 8480
 TEST_FLAGS := -c release --disable-testable-imports --disable-xctest
 
-.PHONY: help demo test build lint format bench bench-codec bench-wire bench-collectors bench-agent bench-latency bench-ingest bench-query bench-detect bench-detect-kernels simulate smoke-full deb check-deb clean dependencies
+.PHONY: help demo test build lint format bench bench-codec bench-wire bench-stored bench-collectors bench-agent bench-latency bench-ingest bench-query bench-detect bench-detect-kernels simulate smoke-full deb check-deb clean dependencies
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -33,13 +33,16 @@ format: ## rewrite all sources in the house format
 simulate: build ## the fault simulation; SEEDS=N for more
 	STAGEBOX_SIMULATION_SEEDS=$(SEEDS) STAGEBOX_SIMULATION_SECONDS=0 $(SWIFT) test $(TEST_FLAGS) --filter SimulationTests
 
-bench: bench-codec bench-wire bench-collectors bench-agent bench-latency bench-ingest bench-query bench-detect bench-detect-kernels ## every figure, peers beside us
+bench: bench-codec bench-wire bench-stored bench-collectors bench-agent bench-latency bench-ingest bench-query bench-detect bench-detect-kernels ## every figure, peers beside us
 
 bench-codec: dependencies ## bytes and nanoseconds per sample on a /proc recording (RECORDING=FILE.xz)
 	STAGEBOX_DEV=1 $(SWIFT) run -c release --scratch-path .build-dev CodecBenchmark $(RECORDING)
 
 bench-wire: dependencies ## bytes per sample of all PUBLISH packets over an hour (STAGEBOX_DATA_DIR: the recording)
 	$(SWIFT) test $(TEST_FLAGS) --filter WireBudgetTests
+
+bench-stored: dependencies ## bytes per stored sample of made-up servers and of the recording (STAGEBOX_DATA_DIR)
+	$(SWIFT) test $(TEST_FLAGS) --filter StorageBudgetTests
 
 bench-collectors: dependencies ## CPU per collection
 	STAGEBOX_DEV=1 $(SWIFT) run -c release --scratch-path .build-dev CollectorBenchmark

@@ -18,6 +18,9 @@ struct ByteColumn: ~Copyable {
 
     mutating func clear() { count = 0 }
 
+    /// Takes back what was written last.
+    mutating func cut(to count: Int) { self.count = min(count, self.count) }
+
     /// Makes room for `extra` bytes.
     /// - Returns: where the next byte goes; commit what was written with ``commit(to:)``.
     @inline(__always)
@@ -29,6 +32,12 @@ struct ByteColumn: ~Copyable {
     /// Takes the bytes up to `end`, a pointer into what ``reserve(_:)`` returned.
     @inline(__always)
     mutating func commit(to end: UnsafeMutablePointer<UInt8>) { count = end - base }
+
+    /// Moves bytes towards the front, over others.
+    mutating func move(_ range: Range<Int>, to start: Int) {
+        guard start < range.lowerBound else { return }
+        (base + start).update(from: base + range.lowerBound, count: range.count)
+    }
 
     mutating func append(_ byte: UInt8) {
         reserve(1).pointee = byte

@@ -5,15 +5,14 @@ public import Compression
 /// `begin`, `add` for each series in ascending order, `finish`.
 public final class ChunkGroupEncoder {
     private let compressor: ZstdCompressor
-    private var columns = ValueColumnEncoder()
+    private var columns = ValueColumnEncoder(packs: true)
     private var head = ByteColumn(capacity: 8192)
     private var timelines: [[Int64]] = []
     private var series: [UInt64] = []
     private var timelineOf: [Int] = []
     private var starts: [Int64] = []
     private var anomalies: [(index: Int, positions: [Int])] = []
-    private var summaries: [ChunkSummary] = []
-    private var includesSummaries = false
+    private var keepsLasts = false
     private var sampleCount = 0
 
     /// Streams are gathered into frames up to this many raw bytes.
@@ -30,16 +29,15 @@ public final class ChunkGroupEncoder {
 
     /// - Parameters:
     ///   - timelines: shared by the series; each strictly increasing milliseconds.
-    ///   - includesSummaries: keep each series' summary in the group: 32 raw bytes per series that is not constant.
-    public func begin(timelines: [[Int64]], seriesMax: Int, includesSummaries: Bool = false) {
+    ///   - keepsLasts: each series' last value can be told without decoding the series; a byte or two of most.
+    public func begin(timelines: [[Int64]], seriesMax: Int, keepsLasts: Bool = false) {
         self.timelines = timelines
-        self.includesSummaries = includesSummaries
+        self.keepsLasts = keepsLasts
         columns.begin(seriesMax: min(seriesMax, ChunkGroup.seriesMax))
         series.removeAll(keepingCapacity: true)
         timelineOf.removeAll(keepingCapacity: true)
         starts.removeAll(keepingCapacity: true)
         anomalies.removeAll(keepingCapacity: true)
-        summaries.removeAll(keepingCapacity: true)
         sampleCount = 0
         capacity = min(seriesMax, ChunkGroup.seriesMax)
     }
@@ -66,9 +64,6 @@ public final class ChunkGroupEncoder {
         else { throw .invalid("value count") }
         try enter(number, timeline, startTimestamp, positions)
         columns.add(base, count: values.count)
-        guard includesSummaries else { return }
-        let isConstant = columns.classes.bytes[series.count - 1] & 7 < ValueClass.Kind.rising.rawValue
-        summaries.append(isConstant ? ChunkSummary(constant: base[0], count: values.count) : ChunkSummary(values))
     }
 
     /// A series whose values are all the same, at every timestamp of the timeline.
@@ -79,7 +74,6 @@ public final class ChunkGroupEncoder {
         guard timelines.indices.contains(timeline), !timelines[timeline].isEmpty else { throw .invalid("value count") }
         try enter(number, timeline, startTimestamp, positions)
         columns.addConstant(value)
-        if includesSummaries { summaries.append(ChunkSummary(constant: value, count: timelines[timeline].count)) }
     }
 
     private func enter(_ number: UInt64, _ timeline: Int, _ start: Int64, _ positions: [Int]) throws(WireError) {
@@ -95,19 +89,24 @@ public final class ChunkGroupEncoder {
     /// - Returns: the group's bytes, compressed.
     public func finish() throws(WireError) -> [UInt8] {
         guard !series.isEmpty else { throw .invalid("series count") }
+        columns.settle()
         let (frames, sizes) = try compressFrames()
         let hasStarts = starts.contains { $0 != 0 }
         try writeHead(sizes, hasStarts: hasStarts)
+        guard columns.packed.count <= ChunkGroup.packedBytesMax else { throw .tooLarge("packed streams") }
         guard head.count <= ChunkGroup.headBytesMax else { throw .tooLarge("chunk head") }
         let compressedHead = try compress(head.bytes)
-        var output = ByteColumn(capacity: frames.count + compressedHead.count + 16)
+        var output = ByteColumn(capacity: frames.count + compressedHead.count + columns.packed.count + 24)
         output.append(ChunkGroup.version)
         output.append(
-            (includesSummaries ? ChunkGroup.summariesFlag : 0) | (hasStarts ? ChunkGroup.startsFlag : 0)
+            (keepsLasts ? ChunkGroup.lastsFlag : 0) | (hasStarts ? ChunkGroup.startsFlag : 0)
                 | (anomalies.isEmpty ? 0 : ChunkGroup.anomaliesFlag))
         output.append(varint: UInt64(compressedHead.count))
         output.append(compressedHead)
         output.append(frames)
+        guard columns.packed.count > 0 else { return [UInt8](output.bytes) }
+        output.append(columns.packed.bytes)
+        output.append([UInt8](repeating: 0, count: PackedStream.paddingBytes))
         return [UInt8](output.bytes)
     }
 
@@ -120,10 +119,10 @@ public final class ChunkGroupEncoder {
         var sizes: [(raw: Int, compressed: Int)] = []
         let streams = columns.streams.bytes
         var start = 0
-        for index in 0..<columns.streamCount {
-            let end = columns.streamRange(index).upperBound
-            let isLast = index == columns.streamCount - 1
-            let next = isLast ? end : columns.streamRange(index + 1).upperBound
+        let ends = columns.streamEnds
+        for (index, end) in ends.enumerated() {
+            let isLast = index == ends.count - 1
+            let next = isLast ? end : ends[index + 1]
             guard isLast || next - start > frameBytes else { continue }
             let frame = try compress(UnsafeRawBufferPointer(rebasing: streams[start..<end]))
             sizes.append((end - start, frame.count))
@@ -163,14 +162,9 @@ public final class ChunkGroupEncoder {
             head.append(varint: UInt64(size.raw))
             head.append(varint: UInt64(size.compressed))
         }
+        head.append(varint: UInt64(columns.packed.count))
         ValueColumnSection.writeDirectory(columns, to: &head)
-        guard includesSummaries else { return }
-        let classes = columns.classes.bytes
-        let moving = summaries.indices.filter { classes[$0] & 7 >= ValueClass.Kind.rising.rawValue }
-        for index in moving { head.append(littleEndian: summaries[index].sum.bitPattern) }
-        for index in moving { head.append(littleEndian: summaries[index].min.bitPattern) }
-        for index in moving { head.append(littleEndian: summaries[index].max.bitPattern) }
-        for index in moving { head.append(littleEndian: summaries[index].last.bitPattern) }
+        if keepsLasts { head.append(columns.lasts.bytes) }
     }
 
     private func writeAnomalies() throws(WireError) {

@@ -59,9 +59,20 @@ public final class ChunkGroupReader {
         return low < contents.series.count && contents.series[low] == number ? low : nil
     }
 
-    /// The series' summary without inflating its stream; nil when the group keeps none and it is not constant.
-    public func summary(_ position: Int) -> ChunkSummary? {
-        contents.summaries.isEmpty ? nil : contents.summaries[position]
+    /// The series' last value without decoding it; nil when the group does not tell.
+    public func last(_ position: Int) -> Double? {
+        let entry = contents.directory.entries[position]
+        guard entry.isPacked else { return contents.lasts.isEmpty ? nil : contents.lasts[position] }
+        return withPacked(entry) { PackedStream.last(entry, stream: $0) }
+    }
+
+    private func withPacked<Result>(
+        _ entry: ValueColumnDirectory.Entry, _ body: (UnsafePointer<UInt8>) -> Result?
+    ) -> Result? {
+        group.bytes.withUnsafeBufferPointer { bytes in
+            // The directory has checked that all streams lie within the packed bytes.
+            bytes.baseAddress.flatMap { body($0 + contents.packedStart + Int(entry.offset)) }
+        }
     }
 
     /// Decodes one series, one value per timestamp.
@@ -100,6 +111,11 @@ public final class ChunkGroupReader {
                 ValueColumnDecoder.read(entry, stream: $0, count: count, into: values)
             }
             guard isValid else { throw .invalid("value class") }
+            return
+        }
+        guard !entry.isPacked else {
+            let isValid = withPacked(entry) { PackedStream.read(entry, stream: $0, count: count, into: values) }
+            guard isValid == true else { throw .invalid("packed stream") }
             return
         }
         let index = frameIndex(Int(entry.offset))

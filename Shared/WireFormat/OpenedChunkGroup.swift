@@ -18,9 +18,12 @@ public final class OpenedChunkGroup: Sendable {
         var sampleCount = 0
         /// Positions of anomalous values by position of the series.
         var anomalies: [Int: [Int]] = [:]
-        var summaries: [ChunkSummary] = []
+        /// By position; empty if the group does not keep them. Those of packed series stand in their streams.
+        var lasts: [Double] = []
         var directory = ValueColumnDirectory()
         var frames: [Frame] = []
+        /// Where the packed streams lie; at least eight bytes follow them.
+        var packedStart = 0
     }
 
     /// Where a frame's bytes lie, and which of the raw bytes it holds.
@@ -45,8 +48,7 @@ public final class OpenedChunkGroup: Sendable {
 
     /// Memory that it takes together with all its frames inflated, about.
     public var costBytes: Int {
-        bytes.count + contents.directory.streamBytes + contents.series.count * 50 + contents.summaries.count
-            * MemoryLayout<ChunkSummary>.stride
+        bytes.count + contents.directory.streamBytes + contents.series.count * 50 + contents.lasts.count * 8
             + contents.timelines.reduce(0) { $0 + $1.count * 8 + 32 }
     }
 }
@@ -56,9 +58,9 @@ extension OpenedChunkGroup.Contents {
         var cursor = ColumnCursor(bytes)
         let version = cursor.byte()
         guard cursor.isValid else { throw .truncated("chunk version") }
-        guard version == ChunkGroup.version else { throw .unsupportedVersion(version) }
+        guard ChunkGroup.versionsRead.contains(version) else { throw .unsupportedVersion(version) }
         let flags = cursor.byte()
-        guard flags & ~(ChunkGroup.summariesFlag | ChunkGroup.startsFlag | ChunkGroup.anomaliesFlag) == 0 else {
+        guard flags & ~(ChunkGroup.lastsFlag | ChunkGroup.startsFlag | ChunkGroup.anomaliesFlag) == 0 else {
             throw .invalid("chunk flags")
         }
         let compressed = cursor.take(cursor.count(max: cursor.remaining))
@@ -73,7 +75,7 @@ extension OpenedChunkGroup.Contents {
         let framesStart = bytes.count - cursor.remaining
         head.withUnsafeBytes { head in
             do throws(WireError) {
-                try readHead(head, flags: flags, framesStart: framesStart, framesBytes: cursor.remaining)
+                try readHead(head, version, flags: flags, framesStart: framesStart, bytes: bytes)
             } catch {
                 failure = error
             }
@@ -82,7 +84,8 @@ extension OpenedChunkGroup.Contents {
     }
 
     private mutating func readHead(
-        _ head: UnsafeRawBufferPointer, flags: UInt8, framesStart: Int, framesBytes: Int
+        _ head: UnsafeRawBufferPointer, _ version: UInt8, flags: UInt8, framesStart: Int,
+        bytes: UnsafeRawBufferPointer
     ) throws(WireError) {
         var cursor = ColumnCursor(head)
         let timelineCount = cursor.count(max: ChunkGroup.timelinesMax)
@@ -106,33 +109,54 @@ extension OpenedChunkGroup.Contents {
             try StartTimestampColumn.read(&cursor, count: series.count, into: &startTimestamps)
         }
         if flags & ChunkGroup.anomaliesFlag != 0 { try readAnomalies(&cursor) }
-        let rawBytes = try readFrames(&cursor, framesStart: framesStart, framesBytes: framesBytes)
+        let rawBytes = try readFrames(&cursor, start: framesStart, end: bytes.count)
+        let packedBytes = version > 1 ? try readPackedBytes(&cursor, bytes) : 0
+        guard version > 1 || packedStart == bytes.count else { throw .invalid("frames") }
         let columns = try ValueColumnSection.readColumns(&cursor, seriesCount: series.count)
-        try directory.read(columns, seriesCount: series.count, streamBytesMax: rawBytes) {
+        try directory.read(
+            columns, seriesCount: series.count, streamBytesMax: rawBytes,
+            packedBytesMax: version > 1 ? packedBytes : nil
+        ) {
             timelines[Int(timelineOf[$0])].count
         }
-        guard directory.streamBytes == rawBytes else { throw .invalid("frames") }
-        if flags & ChunkGroup.summariesFlag != 0 { try readSummaries(&cursor) }
+        guard directory.streamBytes == rawBytes, directory.packedBytes == packedBytes else { throw .invalid("frames") }
+        if flags & ChunkGroup.lastsFlag != 0 {
+            if version == 1 { try readSummaries(&cursor) } else { try readLasts(&cursor) }
+        }
         guard cursor.isFinished else { throw .invalid("chunk head") }
     }
 
+    /// Frames from `start` on; what follows them starts at ``packedStart``.
     /// - Returns: the raw bytes of all frames.
     private mutating func readFrames(
-        _ cursor: inout ColumnCursor, framesStart: Int, framesBytes: Int
+        _ cursor: inout ColumnCursor, start framesStart: Int, end: Int
     ) throws(WireError) -> Int {
         let count = cursor.count(max: ChunkGroup.framesMax)
         var start = framesStart
         var rawStart = 0
         for _ in 0..<count {
             let raw = cursor.count(max: ChunkGroup.frameBytesMax)
-            let size = cursor.count(max: framesStart + framesBytes - start)
+            let size = cursor.count(max: end - start)
             guard cursor.isValid, raw > 0, size > 0 else { throw .invalid("frames") }
             frames.append(OpenedChunkGroup.Frame(rawStart: rawStart, rawBytes: raw, start: start, bytes: size))
             rawStart += raw
             start += size
         }
-        guard cursor.isValid, start == framesStart + framesBytes else { throw .invalid("frames") }
+        guard cursor.isValid else { throw .invalid("frames") }
+        packedStart = start
         return rawStart
+    }
+
+    /// - Returns: the bytes of all packed streams, the last in the group but for their padding.
+    private func readPackedBytes(
+        _ cursor: inout ColumnCursor, _ bytes: UnsafeRawBufferPointer
+    ) throws(WireError) -> Int {
+        let count = cursor.count(max: ChunkGroup.packedBytesMax)
+        let padding = count > 0 ? PackedStream.paddingBytes : 0
+        guard cursor.isValid, count + padding == bytes.count - packedStart,
+            bytes[(packedStart + count)...].allSatisfy({ $0 == 0 })
+        else { throw .invalid("packed streams") }
+        return count
     }
 
     private mutating func readAnomalies(_ cursor: inout ColumnCursor) throws(WireError) {
@@ -157,21 +181,39 @@ extension OpenedChunkGroup.Contents {
         }
     }
 
+    /// Version 1: sums, minima, maxima and last values of all that is not constant, of which the last are kept.
     private mutating func readSummaries(_ cursor: inout ColumnCursor) throws(WireError) {
-        summaries.reserveCapacity(series.count)
+        let moving = try enterConstants()
+        _ = cursor.take(moving.count * 3 * 8)
+        for index in moving { lasts[index] = Double(bitPattern: cursor.word()) }
+    }
+
+    private mutating func readLasts(_ cursor: inout ColumnCursor) throws(WireError) {
+        for index in try enterConstants() {
+            let entry = directory.entries[index]
+            guard !entry.isPacked else { continue }
+            if entry.valueClass & 7 == ValueClass.Kind.xor.rawValue {
+                lasts[index] = Double(bitPattern: cursor.word())
+            } else {
+                let scale = ValueClass.scale(Int(entry.valueClass >> 3 & 7))
+                lasts[index] = Double(entry.first &+ cursor.zigzag() &* entry.multiplier) / scale
+            }
+        }
+    }
+
+    /// Makes ``lasts`` hold the values of constants.
+    /// - Returns: the positions of all other series.
+    private mutating func enterConstants() throws(WireError) -> [Int] {
+        lasts = [Double](repeating: 0, count: series.count)
         var moving: [Int] = []
         for index in series.indices {
-            let entry = directory.entries[index]
-            var value = 0.0
-            if entry.isConstant { try read(index, constant: &value) } else { moving.append(index) }
-            summaries.append(ChunkSummary(constant: value, count: timelines[Int(timelineOf[index])].count))
+            if directory.entries[index].isConstant {
+                try read(index, constant: &lasts[index])
+            } else {
+                moving.append(index)
+            }
         }
-        summaries.withUnsafeMutableBufferPointer { summaries in
-            for index in moving { summaries[index].sum = Double(bitPattern: cursor.word()) }
-            for index in moving { summaries[index].min = Double(bitPattern: cursor.word()) }
-            for index in moving { summaries[index].max = Double(bitPattern: cursor.word()) }
-            for index in moving { summaries[index].last = Double(bitPattern: cursor.word()) }
-        }
+        return moving
     }
 
     func read(_ position: Int, constant value: inout Double) throws(WireError) {

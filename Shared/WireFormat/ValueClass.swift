@@ -6,7 +6,7 @@
 //   bit  7    the series shares the stream of an earlier one; the distance stands in the references column
 //
 // Rules: kinds zero, rawConstant and xor have exponent 0 and no multiplier; only kinds with a stream
-// may have bits 6 and 7; kind 7 is invalid.
+// may have bits 6 and 7. Kind packed occurs in chunk groups from version 2 on only.
 
 /// How the values of one series are kept.
 struct ValueClass: Equatable {
@@ -25,6 +25,8 @@ struct ValueClass: Equatable {
         case deltaOfDelta = 5
         /// Bits differing from the value before, as their significant bytes.
         case xor = 6
+        /// Residuals of integers, decimals or bits as a ``PackedStream``.
+        case packed = 7
     }
 
     static let multiplierBit: UInt8 = 0x40

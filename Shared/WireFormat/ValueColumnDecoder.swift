@@ -30,6 +30,8 @@ enum ValueColumnDecoder {
         case .xor:
             return XORStream.read(
                 stream, length: Int(entry.length), first: UInt64(bitPattern: entry.first), count: count, into: values)
+        case .packed:
+            return PackedStream.read(entry, stream: stream, count: count, into: values)
         case nil:
             return false
         }

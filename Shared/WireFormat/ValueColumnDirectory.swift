@@ -14,13 +14,16 @@ struct ValueColumnDirectory {
 
         /// Whether there is no stream: every value is the first.
         var isConstant: Bool { valueClass & 7 < ValueClass.Kind.rising.rawValue }
+        var isPacked: Bool { valueClass & 7 == ValueClass.Kind.packed.rawValue }
     }
 
     private(set) var entries: [Entry] = []
     /// The entry that owns each stream.
     private var owners: [UInt32] = []
-    /// The bytes that all streams take together.
+    /// The bytes that all streams but the packed ones take together.
     private(set) var streamBytes = 0
+    /// The bytes of the packed streams.
+    private(set) var packedBytes = 0
 
     /// What a reference expects as first integer: the source's, in the proportion of the multipliers.
     static func predict(_ first: Int64, _ sourceMultiplier: Int64, _ multiplier: Int64) -> Int64 {
@@ -44,18 +47,20 @@ struct ValueColumnDirectory {
 
     /// Reads the directory of `seriesCount` series.
     /// - Parameters:
-    ///   - streamBytesMax: the bound on all streams together.
+    ///   - streamBytesMax: the bound on all streams together, apart from packed ones.
+    ///   - packedBytesMax: the same for packed streams; nil where there are none.
     ///   - valueCount: the count of values of a series by its index.
     /// - Throws: ``WireError/invalid(_:)`` for any broken rule.
     @inline(__always)
     mutating func read(
-        _ source: Columns, seriesCount: Int, streamBytesMax: Int, valueCount: (Int) -> Int
+        _ source: Columns, seriesCount: Int, streamBytesMax: Int, packedBytesMax: Int? = nil, valueCount: (Int) -> Int
     ) throws(WireError) {
         var columns = source
         entries.removeAll(keepingCapacity: true)
         owners.removeAll(keepingCapacity: true)
         entries.reserveCapacity(seriesCount)
         var offset = 0
+        var packedOffset = 0
         for index in 0..<seriesCount {
             let raw = columns.classes.byte()
             var entry = Entry(first: 0, multiplier: 1, offset: 0, length: 0, valueClass: raw)
@@ -75,7 +80,7 @@ struct ValueColumnDirectory {
             case .rawConstant:
                 guard raw == kind.rawValue else { throw .invalid("value class") }
                 entry.first = Int64(bitPattern: columns.words.word())
-            case .rising, .delta, .deltaOfDelta, .xor:
+            case .rising, .delta, .deltaOfDelta, .xor, .packed:
                 let isXOR = kind == .xor
                 guard !isXOR || raw & ~ValueClass.referenceBit == kind.rawValue else { throw .invalid("value class") }
                 if raw & ValueClass.multiplierBit != 0 {
@@ -103,12 +108,14 @@ struct ValueColumnDirectory {
                 } else {
                     let values = valueCount(index)
                     let excess = columns.lengths.varint()
-                    guard values > 1, excess <= UInt64(streamBytesMax) else { throw .invalid("stream length") }
-                    let length = Int(excess) + values - 1
-                    guard length <= streamBytesMax - offset else { throw .invalid("stream length") }
-                    entry.offset = UInt32(truncatingIfNeeded: offset)
+                    let bytesMax = kind == .packed ? packedBytesMax ?? -1 : streamBytesMax
+                    guard values > 1, bytesMax >= 0, excess <= UInt64(bytesMax) else { throw .invalid("stream length") }
+                    let length = Int(excess) + (kind == .packed ? 0 : values - 1)
+                    let start = kind == .packed ? packedOffset : offset
+                    guard length <= bytesMax - start else { throw .invalid("stream length") }
+                    entry.offset = UInt32(truncatingIfNeeded: start)
                     entry.length = UInt32(truncatingIfNeeded: length)
-                    offset += length
+                    if kind == .packed { packedOffset += length } else { offset += length }
                     owners.append(UInt32(truncatingIfNeeded: index))
                 }
                 if isXOR {
@@ -121,5 +128,6 @@ struct ValueColumnDirectory {
         }
         guard columns.isFinished else { throw .invalid("value columns") }
         streamBytes = offset
+        packedBytes = packedOffset
     }
 }

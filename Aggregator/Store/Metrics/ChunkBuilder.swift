@@ -18,7 +18,7 @@ final class ChunkBuilder {
 
     init() throws {
         encoder = try CodecPool.shared.takeEncoder()
-        encoder.begin(timelines: [], seriesMax: StoreLimits.chunkGroupSeriesMax, includesSummaries: true)
+        encoder.begin(timelines: [], seriesMax: StoreLimits.chunkGroupSeriesMax, keepsLasts: true)
     }
 
     /// - Parameter instants: the same number as before tells that `column.times[range]` is the same as before.

@@ -104,7 +104,7 @@ final class AgentReader {
 
     /// The last sample in range. Of several at that time the one committed last counts, as everywhere.
     ///
-    /// Chunks answer from their summaries and blocks from the latest on, so that it costs no decoding of a series.
+    /// Chunks tell their last values and blocks from the latest on, so that it costs no decoding of a series.
     func last(of id: SeriesID) throws -> (time: Int64, value: Double)? {
         guard !isCut(id) else {
             let run = try samples(of: id)
@@ -116,8 +116,8 @@ final class AgentReader {
         } each: { chunk, position, _ in
             let times = chunk.timestamps(position)
             guard let index = range.part(of: times).last, times[index] >= found?.time ?? .min else { return }
-            if index == times.count - 1, let summary = chunk.summary(position) {
-                found = (times[index], summary.last)
+            if index == times.count - 1, let last = chunk.last(position) {
+                found = (times[index], last)
             } else {
                 found = (times[index], try chunk.values(position)[index])
             }

@@ -1,3 +1,4 @@
+import Compression
 import Ingest
 import RuntimeSupport
 import SQLite
@@ -200,9 +201,18 @@ import WireFormat
         }.flatMap { try Self.bodies(test.path($0)) }
         #expect(bodies.count == 1)
         let hex = bodies.map { Hexadecimal.encode($0) }.joined(separator: "\n") + "\n" + text
-        let path = (#filePath.lastIndex(of: "/").map { String(#filePath[..<$0]) } ?? ".") + "/Golden/RollupGroup-v1.txt"
+        let folder = (#filePath.lastIndex(of: "/").map { String(#filePath[..<$0]) } ?? ".") + "/Golden"
+        let path = folder + "/RollupGroup-v2.txt"
         if DataDirectories.isRecording { try Files.write(Array(hex.utf8), to: path) }
         #expect(try Files.text(path) == hex)
+        // What the version before wrote reads as the same.
+        let lines = try Files.text(folder + "/RollupGroup-v1.txt").split(separator: "\n", maxSplits: 1)
+        #expect(lines[1] == text)
+        let decompressor = try ZstdDecompressor()
+        let old = try ChunkGroupReader(#require(Hexadecimal.decode(String(lines[0]))), decompressor: decompressor)
+        let new = try ChunkGroupReader(bodies[0], decompressor: decompressor)
+        #expect(old.series == new.series && old.timelines == new.timelines)
+        for position in old.series.indices { #expect(try old.values(position) == new.values(position)) }
     }
 
     private static func bodies(_ path: String) throws -> [[UInt8]] {

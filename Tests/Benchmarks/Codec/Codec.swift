@@ -19,9 +19,17 @@ struct CodecBenchmark {
         for (label, ticks) in [("wire blocks of 1 sample", 1), ("wire blocks of 10 samples", 10)] {
             try blocks(recording, label, ticks: ticks)
         }
-        try chunks(recording, "chunk groups of 120 samples", ticks: 120, level: 3)
-        try chunks(recording, "chunk groups of 120 samples, level 1", ticks: 120, level: 1)
-        try chunks(recording, "one chunk group of the whole pass", ticks: recording.timestamps.count, level: 3)
+        let (times, values) = (recording.timestamps, recording.values)
+        try chunks(times, values, "chunk groups of 120 samples", ticks: 120, level: 3)
+        try chunks(times, values, "chunk groups of 120 samples, level 1", ticks: 120, level: 1)
+        try chunks(times, values, "one chunk group of the whole pass", ticks: times.count, level: 3)
+        let fleet = (0..<5 * FleetSamples.seriesPerHost).map { number in
+            let (host, series) = number.quotientAndRemainder(dividingBy: FleetSamples.seriesPerHost)
+            var source = FleetSamples(host: host, series: series)
+            return (0..<720).map { _ in source.sample() }
+        }
+        let ticks = (0..<720).map { Int64($0) * 10_000 }
+        try chunks(ticks, fleet, "chunk groups of 720 samples of made-up servers, mostly noise", ticks: 720, level: 3)
         try events()
     }
 

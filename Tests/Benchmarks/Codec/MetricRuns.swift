@@ -43,14 +43,15 @@ extension CodecBenchmark {
             ])
     }
 
-    static func chunks(_ recording: ProcRecording, _ label: String, ticks: Int, level: Int) throws {
-        let seriesCount = recording.values.count
-        let starts = stride(from: 0, to: recording.timestamps.count / ticks * ticks, by: ticks)
+    /// - Parameter all: by series, then by timestamp.
+    static func chunks(_ timestamps: [Int64], _ all: [[Double]], _ label: String, ticks: Int, level: Int) throws {
+        let seriesCount = all.count
+        let starts = stride(from: 0, to: timestamps.count / ticks * ticks, by: ticks)
         let peer = try NaivePeer(samplesMax: ticks * seriesCount)
         defer { peer.free() }
         var peerBytes = 0
         let naive = try best(5) {
-            peerBytes = try starts.reduce(0) { try $0 + peer.encode(recording.values, $1..<$1 + ticks).compressed }
+            peerBytes = try starts.reduce(0) { try $0 + peer.encode(all, $1..<$1 + ticks).compressed }
         }
         let encoder = try ChunkGroupEncoder(level: level)
         let decompressor = try ZstdDecompressor()
@@ -58,9 +59,9 @@ extension CodecBenchmark {
         let encode = try best(5) {
             groups.removeAll(keepingCapacity: true)
             for start in starts {
-                encoder.begin(timelines: [Array(recording.timestamps[start..<start + ticks])], seriesMax: seriesCount)
+                encoder.begin(timelines: [Array(timestamps[start..<start + ticks])], seriesMax: seriesCount)
                 for series in 0..<seriesCount {
-                    try recording.values[series].withUnsafeBufferPointer {
+                    try all[series].withUnsafeBufferPointer {
                         try encoder.add(
                             series: UInt64(series), timeline: 0,
                             values: UnsafeBufferPointer(rebasing: $0[start..<start + ticks]))
