@@ -62,6 +62,10 @@ struct StoreSources: TenantSources {
 
     func events(of tenant: TenantID) throws -> any EventSource { try store.tenant(tenant) }
 
+    func findings(_ query: FindingQuery, of tenant: TenantID) throws -> [StoredFinding] {
+        try store.tenant(tenant).findings(query)
+    }
+
     func gaps(of tenant: TenantID, in range: ClosedRange<Timestamp>) throws -> [Gap] {
         try store.tenant(tenant).gaps(in: range)
     }

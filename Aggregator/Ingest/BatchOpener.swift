@@ -155,7 +155,10 @@ package struct BatchOpener: Sendable {
             let events = try bodies.events(body)
             guard events.count == Int(header.recordCount) else { throw .invalid("record count") }
             content = .events(events)
-        case .findings: content = .findings
+        case .findings:
+            let findings = try bodies.findings(body)
+            guard findings.count == Int(header.recordCount) else { throw .invalid("record count") }
+            content = .findings(findings)
         case .table:
             let (encoded, series) = try bodies.table(body)
             return .table(

@@ -8,4 +8,5 @@ package protocol BodyDecoder: Sendable {
     /// - Returns: the bytes that the table's hash is taken over, and its series.
     func table(_ body: [UInt8]) throws(WireError) -> (encoded: [UInt8], series: [SeriesDescriptor])
     func events(_ body: [UInt8]) throws(WireError) -> [ListeningEvent]
+    func findings(_ body: [UInt8]) throws(WireError) -> [Finding]
 }

@@ -61,7 +61,7 @@ package struct IngestCommit: Sendable {
             switch content {
             case .metrics(_, let samples): body.count + 8 * samples.sampleCount + 256
             case .events(let events): body.count + 512 * events.count + 256
-            case .findings: body.count + 256
+            case .findings(let findings): body.count + 2048 * findings.count + 256
             }
         }
 
@@ -83,8 +83,7 @@ package struct IngestCommit: Sendable {
         /// Series numbers in `samples` run over the concatenation of `tables`; checked against their sizes.
         case metrics(tables: [TableHash], samples: MetricBatch)
         case events([ListeningEvent])
-        /// Not decoded by ingest.
-        case findings
+        case findings([Finding])
     }
 
     package struct Table: Sendable {

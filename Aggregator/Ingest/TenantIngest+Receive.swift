@@ -149,7 +149,9 @@ extension TenantIngest {
             return settle(header, as: .epochClosed, "the buffer was rewound", block.body, lane, agent, now)
         }
         let isAhead = header.lastTimestamp.milliseconds(since: now) > IngestLimits.aheadMillisecondsMax
-        let isQuarantined = isAhead || !header.clock.isSynchronized && !isBorneOut(block, agent, now)
+        // A finding is told at once and as it is: what quarantine holds back is not looked at by anybody.
+        let isQuarantined =
+            header.kind != .findings && (isAhead || !header.clock.isSynchronized && !isBorneOut(block, agent, now))
         let age = now.milliseconds(since: header.lastTimestamp)
         let retention =
             header.kind == .events ? configuration.eventRetentionMilliseconds : configuration.retentionMilliseconds

@@ -29,6 +29,8 @@ package enum StoreLimits {
     package static let openDaysMax = 40
     /// Series per tenant; further ones are left out and counted until there is room again.
     package static let seriesMax = 2_000_000
+    /// Findings kept per tenant, some 0.5 kB each; the oldest go first.
+    package static let findingsMax: Int64 = 100_000
     /// Gaps kept per tenant; the oldest go first.
     package static let gapsMax = 10_000
     /// Small rows of `ingest.sqlite` that did not decode, kept for inspection; the oldest go first.

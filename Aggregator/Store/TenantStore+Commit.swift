@@ -158,6 +158,10 @@ extension TenantStore {
         }
         for (index, block) in commit.blocks.enumerated() {
             guard let id = plan.blockIDs[index], let agent = prepared.agents[block.agent] else { continue }
+            if case .findings(let findings) = block.content {
+                for finding in findings { try FindingTable.put(finding, agent, in: database) }
+                continue
+            }
             try IngestFile.insert(block, id: id, agent: agent, in: database)
             if block.isQuarantined { plan.quarantineBytes += block.body.count }
         }

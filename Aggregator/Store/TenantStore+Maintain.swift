@@ -33,6 +33,7 @@ extension TenantStore {
         let cut = oldest &* StoreLimits.dayMilliseconds
         try expireLevelZero(before: cut)
         try expireGaps(before: cut)
+        try changeGaps { _, database in try FindingTable.trim(before: eventsOldest, in: database) }
         let ended = Timestamp(milliseconds: oldestKept &* StoreLimits.dayMilliseconds)
         try forgetSeries { $0.removeAll(endedBefore: ended) }
         try indexFile.save(index)
@@ -50,12 +51,12 @@ extension TenantStore {
         _ = index.dropUnusedTexts()
     }
 
-    /// Findings have no reader yet; metrics and quarantined rows normally leave long before.
+    /// Metrics and quarantined rows normally leave long before.
     private func expireLevelZero(before cut: Int64) throws {
         try changeGaps { plan, database in
             try expireQuarantined(before: cut, &plan, in: database)
             let delete = try database.statement(
-                "DELETE FROM block WHERE (state > 0 AND received < ?1) OR (last < ?1 AND kind = 4)")
+                "DELETE FROM block WHERE state > 0 AND received < ?1")
             try delete.bind(1, cut)
             try delete.run()
             plan.quarantineBytes = Int(

@@ -43,4 +43,7 @@ final class PlainBodyDecoder: BodyDecoder, @unchecked Sendable {
     func events(_ bytes: [UInt8]) throws(WireError) -> [ListeningEvent] {
         try EventBlock.decode(body.decompress(bytes))
     }
+    func findings(_ bytes: [UInt8]) throws(WireError) -> [Finding] {
+        try FindingBlock.decode(body.decompress(bytes))
+    }
 }

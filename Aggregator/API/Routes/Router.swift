@@ -43,6 +43,7 @@ package func makeRoutes(
     let bounds = QueryBounds(dependencies)
     return healthRoutes(dependencies, metrics: metrics, isLoopback: configuration.isLoopback)
         + fleetRoutes(dependencies)
+        + findingRoutes(dependencies)
         + seriesRoutes(dependencies)
         + queryRoutes(dependencies, bounds, language: configuration.language)
         + federationRoutes(dependencies, bounds)

@@ -22,6 +22,8 @@ package protocol TenantSources: Sendable {
     /// Stretches that are known to be missing or corrected and may touch `range`, oldest first.
     func gaps(of tenant: TenantID, in range: ClosedRange<Timestamp>) throws -> [Gap]
     func events(of tenant: TenantID) throws -> any EventSource
+    /// What agents found strange, the newest first.
+    func findings(_ query: FindingQuery, of tenant: TenantID) throws -> [StoredFinding]
     /// Every enrolled or heard agent, ascending by name.
     func agents(of tenant: TenantID) throws -> [AgentSummary]
     /// One line per agent, epoch and lane, ascending.

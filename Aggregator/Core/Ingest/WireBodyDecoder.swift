@@ -43,4 +43,8 @@ final class WireBodyDecoder: BodyDecoder {
     func events(_ body: [UInt8]) throws(WireError) -> [ListeningEvent] {
         try borrow { (codecs) throws(WireError) in try EventBlock.decode(codecs.body.decompress(body)) }
     }
+
+    func findings(_ body: [UInt8]) throws(WireError) -> [Finding] {
+        try borrow { (codecs) throws(WireError) in try FindingBlock.decode(codecs.body.decompress(body)) }
+    }
 }

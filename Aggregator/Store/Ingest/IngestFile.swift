@@ -10,6 +10,7 @@ import WireFormat
 ///            state 0 normal, 1 quarantined, 2 does not decode; shift: milliseconds to add to its timestamps
 ///     tables (id, agent, hash, encoded, ids)   ids: the series ids in the table's order, as delta zigzag varints
 ///     item   (kind, key, value)                everything small: see ``Item``
+///     finding                                  see ``FindingTable``
 ///
 /// Block ids grow and are never used again, also after every row is gone: day files name them to tell what they hold.
 struct IngestFile {
@@ -24,7 +25,8 @@ struct IngestFile {
               encoded BLOB NOT NULL, ids BLOB NOT NULL, used INTEGER NOT NULL) STRICT;
             CREATE TABLE item(kind INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
               PRIMARY KEY(kind, key)) STRICT, WITHOUT ROWID;
-            """)
+            """),
+        FindingTable.migration,
     ]
 
     /// Kinds of rows in `item`. Numbers stay.

@@ -12,6 +12,7 @@ final class FakeSources: TenantSources {
         var series: [(key: SeriesKey, samples: [Sample])] = []
         var events: [ListeningEvent] = []
         var gaps: [Gap] = []
+        var findings: [StoredFinding] = []
         var agents: [AgentSummary] = []
         var ledger: [LedgerLine] = []
         var failsAfterSeries: Int?
@@ -56,6 +57,9 @@ final class FakeSources: TenantSources {
     let refusal = Mutex<PushError?>(nil)
     /// How many samples each write had.
     let counts = WriteCounts()
+    func findings(_ query: FindingQuery, of tenant: TenantID) throws -> [StoredFinding] {
+        try self.tenant(tenant).findings.filter { query.agent == nil || $0.agent == query.agent }
+    }
     func gaps(of tenant: TenantID, in range: ClosedRange<Timestamp>) throws -> [Gap] { try self.tenant(tenant).gaps }
     func events(of tenant: TenantID) throws -> any EventSource { FakeEvents(events: try self.tenant(tenant).events) }
     func agents(of tenant: TenantID) throws -> [AgentSummary] { try self.tenant(tenant).agents }

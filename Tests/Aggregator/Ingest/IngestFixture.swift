@@ -34,6 +34,8 @@ struct PlainBodies: BodyDecoder {
         }
     }
 
+    func findings(_ body: [UInt8]) throws(WireError) -> [Finding] { try FindingBlock.decode(body) }
+
     static func metrics(_ tables: [TableHash], series: UInt8, samples: UInt8) -> [UInt8] {
         var writer = ByteWriter()
         writer.write(varint: UInt64(tables.count))

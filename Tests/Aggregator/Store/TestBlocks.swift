@@ -67,6 +67,17 @@ struct TestAgent {
             agent: id, header: header, body: TestBlocks.encodeEvents(events), content: .events(events), receivedAt: now)
     }
 
+    mutating func findings(_ findings: [Finding], at now: Timestamp) -> IngestCommit.Block {
+        sequence += 1
+        let header = BatchHeader(
+            kind: .findings, lane: .live, agent: id, epoch: epoch, sequence: sequence, dataKeyID: .zero,
+            firstTimestamp: now, lastTimestamp: now, recordCount: UInt32(findings.count), clock: TestBlocks.clock,
+            nonce: [])
+        return IngestCommit.Block(
+            agent: id, header: header, body: FindingBlock.encode(findings), content: .findings(findings),
+            receivedAt: now)
+    }
+
     func dedup(through: UInt64, at now: Timestamp) -> DedupState {
         var state = DedupState(agent: id, laneKey: LaneKey(epoch: epoch, lane: .live), firstSeenAt: now)
         if through > 0 { _ = state.settled.insert(1...through) }
