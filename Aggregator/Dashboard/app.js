@@ -1,6 +1,9 @@
 // The live page: fleet, one node's moving charts, ledger. No build step, no framework.
 // Everything from the server is put in with textContent, never as markup.
 
+import { Findings } from '/findings.js';
+import { bytes, clock, count, duration, patch, put, show } from '/text.js';
+
 const tokenKey = 'stagebox.token';
 const tenantKey = 'stagebox.tenant';
 const $ = (id) => document.getElementById(id);
@@ -91,6 +94,7 @@ async function start() {
     const first = state.fleet.find((a) => a.agent === wanted) ?? state.fleet.find((a) => a.state === 'online') ?? state.fleet[0];
     choose(first?.agent ?? null);
     refreshLedger();
+    refreshFindings();
   } catch (error) {
     if (error.status === 400 && !state.tenant) {
       $('tenant-name').hidden = $('tenant-label').hidden = false;
@@ -225,6 +229,20 @@ async function refreshLedger() {
     put(verdict, 'not known right now');
   }
   ledgerTimer = setTimeout(refreshLedger, document.hidden ? 30_000 : 5000);
+}
+
+const findings = new Findings();
+let findingsTimer;
+async function refreshFindings() {
+  clearTimeout(findingsTimer);
+  if (!state.token || $('board').hidden) return;
+  try {
+    findings.show((await (await ask('/api/v1/findings?limit=100')).json()).findings, choose);
+  } catch (error) {
+    if (error.status === 401) return;
+    put($('findings-verdict'), 'not known right now');
+  }
+  findingsTimer = setTimeout(refreshFindings, document.hidden ? 30_000 : 5000);
 }
 
 function showLedger(ledger) {
@@ -508,7 +526,10 @@ class Chart {
     }
     this.plot.classList.remove('empty-plot');
     this.plot.textContent = '';
+    const { agent } = this.board;
+    const shade = getComputedStyle(document.documentElement).getPropertyValue('--finding').trim();
     this.graph = new globalThis.Dygraph(this.plot, rows, {
+      underlayCallback: (canvas, area, graph) => findings.shade(agent, shade, canvas, area, graph),
       ...colours(spec.lines.length), labels: ['time', ...spec.lines], legend: 'never', dateWindow: window, valueRange: [0, top],
       stackedGraph: spec.stacked ?? false, fillGraph: true, fillAlpha: spec.stacked ? 0.35 : 0.12, strokeWidth: 1.6,
       drawGapEdgePoints: true, labelsKMG2: spec.unit === 'bytes', connectSeparatedPoints: false, interactionModel: {}, highlightCircleSize: 3,
@@ -541,56 +562,6 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
 
 // The time moves even when no sample comes.
 setInterval(() => state.board?.draw(), 1000);
-document.addEventListener('visibilitychange', () => { if (!document.hidden) { state.board?.draw(); refreshLedger(); } });
-
-// ---------------------------------------------------------------- texts and tables
-
-function put(node, text, className) {
-  if (node.textContent !== text) node.textContent = text;
-  if (className !== undefined && node.className !== className) node.className = className;
-}
-
-// Keeps the rows that stay, so that focus and selection stay too.
-function patch(body, items, keyOf, fill) {
-  const rows = new Map([...body.rows].map((row) => [row.dataset.key, row]));
-  items.forEach((item, index) => {
-    const key = keyOf(item);
-    let row = rows.get(key);
-    rows.delete(key);
-    if (!row) {
-      row = document.createElement('tr');
-      row.dataset.key = key;
-    }
-    fill(row, item);
-    if (body.rows[index] !== row) body.insertBefore(row, body.rows[index] ?? null);
-  });
-  for (const row of rows.values()) row.remove();
-}
-
-function duration(ms) {
-  if (ms < 1000) return `${ms} ms`;
-  if (ms < 120_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
-  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
-  if (ms < 172_800_000) return `${Math.round(ms / 3_600_000)} h`;
-  return `${Math.round(ms / 86_400_000)} d`;
-}
-function scaled(value, base, units) {
-  let unit = 0;
-  while (Math.abs(value) >= base && unit < units.length - 1) { value /= base; unit += 1; }
-  return `${value >= 100 || Number.isInteger(value) ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
-}
-function bytes(value) { return scaled(value, 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB']); }
-function count(value) { return Number(value).toLocaleString('en'); }
-function show(value, unit) {
-  if (unit === 'percent') return `${value.toFixed(value > 0 && value < 10 ? 1 : 0)} %`;
-  if (unit === 'bytes') return bytes(value);
-  if (unit === 'bits/s') return scaled(value, 1000, ['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s']);
-  return Number.isInteger(value) ? count(value) : value.toFixed(1);
-}
-function clock(time) {
-  const date = new Date(time);
-  const two = (n) => String(n).padStart(2, '0');
-  return `${two(date.getHours())}:${two(date.getMinutes())}${date.getSeconds() ? `:${two(date.getSeconds())}` : ''}`;
-}
+document.addEventListener('visibilitychange', () => { if (!document.hidden) { state.board?.draw(); refreshLedger(); refreshFindings(); } });
 
 if (state.token) start(); else showSignIn();
