@@ -93,7 +93,7 @@ let agent: [Target] = [
         "Agent/Core", name: "AgentCore",
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "MQTT", "Collectors", "Intake", "Buffer", "Uplink",
-            "Control", "Sources", "Interchange", log,
+            "Control", "Sources", "Interchange", "Detection", log,
             .product(name: "NIOCore", package: nio), .product(name: "NIOPosix", package: nio),
             .product(name: "NIOHTTP1", package: nio),
         ]),
@@ -157,8 +157,8 @@ let testTargets: [Target] = [
     tests(
         "Tests/Agent/Core", name: "AgentCoreTests",
         [
-            "AgentCore", "Buffer", "Collectors", "Control", "Intake", "MQTT", "Sealing", "Sources", "Telemetry",
-            "RuntimeSupport", "TestSupport", "WireFormat",
+            "AgentCore", "Buffer", "Collectors", "Control", "Detection", "Intake", "MQTT", "Sealing", "Sources",
+            "Telemetry", "RuntimeSupport", "TestSupport", "WireFormat",
         ]),
     tests(
         "Tests/Agent/Client", name: "StageboxClientTests",

@@ -102,6 +102,14 @@ extension AgentSettings {
                 "intake.request-bytes-max", \.intakeRequestBytesMax, 1024...64 << 20, isRemote: false, "a request body"),
             count("intake.connections-max", \.intakeConnectionsMax, 1...10_000, "connections at once"),
             SettingKey(
+                name: "detection", type: "on or off", standard: "on", range: "",
+                meaning: "judges every sample on the node and tells what is strange", isRemote: false
+            ) { value, settings in
+                guard let isOn = SettingValue.boolean(value) else { return "is neither on nor off" }
+                settings.isDetectionOn = isOn
+                return nil
+            },
+            SettingKey(
                 name: "anomaly-threshold", type: "number", standard: "0.1", range: "0 to 0.5",
                 meaning: "share of a training window presumed anomalous", isRemote: true
             ) { value, settings in

@@ -45,6 +45,7 @@ package struct AgentSettings: Sendable, Equatable {
     package var intakeRequestBytesMax = 4 * 1024 * 1024
     package var intakeConnectionsMax = 64
 
+    package var isDetectionOn = true
     package var anomalyThreshold = 0.1
     package var logLevel = LogLevel.info
     package var guardFilePath = "/etc/stagebox-agent/guard.yaml"

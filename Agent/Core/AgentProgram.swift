@@ -137,17 +137,28 @@ package final class AgentProgram {
         let report = report
         var engineConfiguration = EngineConfiguration()
         engineConfiguration.settings = configuration.settings
-        return try AgentEngine(
-            AgentEngine.Parts(
-                identity: identity,
-                configuration: engineConfiguration, buffer: buffer,
-                transport: transport, time: time, seed: generator.next(), clock: { clock.reading() }, metrics: metrics,
-                version: Self.version,
-                persist: { identity in
-                    do { try file.write(identity) } catch {
-                        report(.uplink("the identity could not be kept: \(error)"))
-                    }
-                }, report: { report($0) }, control: hooks))
+        let findings = try FindingLog(configuration)
+        var parts = AgentEngine.Parts(
+            identity: identity,
+            configuration: engineConfiguration, buffer: buffer,
+            transport: transport, time: time, seed: generator.next(), clock: { clock.reading() }, metrics: metrics,
+            version: Self.version,
+            persist: { identity in
+                do { try file.write(identity) } catch {
+                    report(.uplink("the identity could not be kept: \(error)"))
+                }
+            }, report: { report($0) }, control: hooks)
+        parts.keepFindings = { added in
+            do { try findings.add(added) } catch { report(.rowsNotStored("the file of findings: \(error)")) }
+        }
+        let models = try file.models
+        // What does not open is learnt anew.
+        parts.models = (try? models.read()).flatMap { $0 }
+        parts.keepModels = { bytes in
+            guard bytes.count <= NodeDetection.modelBytesMax else { return }
+            do { try models.write(bytes) } catch { report(.detection("what was learnt is not kept: \(error)")) }
+        }
+        return try AgentEngine(parts)
     }
 
     private func hooks(_ collectors: CollectorControl, _ sources: SourceControl) -> ControlHooks {

@@ -11,6 +11,7 @@ enum AgentCommand {
                stagebox-agent enrol   URL TOKEN [options]  join a fleet with a one-time token
                stagebox-agent status  [options]            what a running agent says of itself
                stagebox-agent ledger  [options]            what it produced and what became of it
+               stagebox-agent findings [options]          what it found strange on this node, open and past
                stagebox-agent keys                         the keys of the settings file, each with its default
 
         options, which override the settings file and the environment:
@@ -43,6 +44,7 @@ enum AgentCommand {
             case "enrol", "enroll": try enrol(options)
             case "status": try StatusPage.show(options.configuration, prefix: "stagebox_agent_")
             case "ledger": try StatusPage.show(options.configuration, prefix: "stagebox_agent_ledger_")
+            case "findings": try findings(options)
             case "keys": print(NodeSettings.documentation)
             case "--version", "version": print("stagebox-agent \(AgentProgram.version)")
             case "--help", "-h", "help": print(usage)
@@ -68,6 +70,12 @@ enum AgentCommand {
             configuration: options.configuration, url: options.positional[0], token: options.positional[1],
             agent: agent)
         print("enrolled as \(identity.tenant)/\(identity.agent); broker \(identity.brokerHost):\(identity.brokerPort)")
+    }
+
+    private static func findings(_ options: Options) throws {
+        let found = try FindingLog(options.configuration).read()
+        if found.isEmpty { print("no findings") }
+        for finding in found { FindingText.lines(finding).forEach { print($0) } }
     }
 
     private static func check(_ options: Options) throws -> Int32 {

@@ -26,6 +26,8 @@ enum Log {
         case .uplink(let what): ("uplink", what)
         case .source(let name, let reason): ("source \(name)", reason)
         case .control(let what): ("configuration", what)
+        case .detection(let what): ("detection", what)
+        case .finding(let finding): ("finding", FindingText.line(finding))
         }
     }
 }

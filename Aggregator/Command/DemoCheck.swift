@@ -56,6 +56,11 @@ struct DemoCheck {
                 let rate = try points("sum(rate(stagebox_stream_plays_total[1m]))")
                 return plays.count == 1 && plays[0] > 0 && rate > 1
             }
+            check("the agent watches its metrics, and findings answer") {
+                let watched = try query("stagebox_detection_watched_series")
+                let findings = try session.json("GET", "/api/v1/findings")["findings"] as? [Any]
+                return watched.count == 1 && watched[0] > 100 && findings != nil
+            }
             check("PromQL says what is wrong with an expression, and where") {
                 do { _ = try query("sum(node_load1") } catch let failure as CommandFailure {
                     return failure.status == 400 && failure.detail.contains("parse error")

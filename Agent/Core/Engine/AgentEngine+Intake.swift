@@ -84,6 +84,6 @@ extension AgentEngine {
             layout: UInt64(count), newDescriptors: Array(new), handles: Array(0..<UInt32(count)),
             values: streams.values, startTimestamps: streamStarts)
         streamDescriptorsSent = count
-        accumulator.add(scrape, from: .streams)
+        accumulator.add(scrape, from: .streams, anomalous: detect(scrape, .streams))
     }
 }

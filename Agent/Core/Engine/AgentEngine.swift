@@ -1,6 +1,7 @@
 package import Buffer
 import Collectors
 import Control
+import Detection
 import Intake
 package import MQTT
 package import RuntimeSupport
@@ -28,6 +29,12 @@ package final class AgentEngine {
         package var persist: (AgentIdentity) -> Void
         package var report: (AgentReport) -> Void
         package var control: ControlHooks
+        /// Keeps findings where the node's owner can look at them.
+        package var keepFindings: ([Finding]) -> Void = { _ in }
+        /// What detection had learnt when the last start ended; nil: nothing is kept.
+        package var models: [UInt8]?
+        /// Keeps what detection has learnt.
+        package var keepModels: ([UInt8]) -> Void = { _ in }
 
         package init(
             identity: AgentIdentity, configuration: EngineConfiguration, buffer: Buffer,
@@ -80,6 +87,12 @@ package final class AgentEngine {
     var checkpoints: [String: [UInt8]] = [:]
     /// What earlier flushes could not store, oldest first.
     var unstored: [Unstored] = []
+    /// nil while it is off.
+    var detection: NodeDetection?
+    var detectionScrapes = 0
+    var nextKeepModels = Int64.max
+    /// Findings that are not in the buffer yet, oldest first.
+    var waitingFindings: [Finding] = []
     var streams = StreamMetrics()
     var streamDescriptorsSent = 0
     /// Since when the derived counters count, milliseconds since 1970, for each series of ``streams``; 0 for gauges.
@@ -113,6 +126,13 @@ package final class AgentEngine {
         timeFloor = try Self.timeFloor(parts.identity, bundle, parts.buffer)
         settings = parts.configuration.settings
         startSettings = parts.configuration.settings
+        if settings.isDetectionOn {
+            detection = NodeDetection(
+                DetectorConfiguration(trimmedShare: settings.anomalyThreshold, seed: parts.seed))
+            if let models = parts.models, detection?.restore(models) == false {
+                parts.report(.detection("what was learnt does not read, or is of another version: it is learnt anew"))
+            }
+        }
         let (kept, problem) = Self.keptControlState(in: parts.buffer)
         control = ControlStateMachine(
             agent: parts.identity.agent, state: kept, agentVersion: parts.version)
@@ -133,7 +153,10 @@ package final class AgentEngine {
         startTime = parts.time.now
         nextFlush = now + parts.configuration.flushMilliseconds
         nextTick = now
+        nextKeepModels = now + Self.keepModelsMilliseconds
         buffer.setLive([])
+        // From the first look on: a collector that finds nothing is asked again much later.
+        reportDetection()
         if let problem { parts.report(.control(problem)) }
         resumeControl()
         perform(uplink.handle(.tick, now: now))
@@ -171,6 +194,7 @@ package final class AgentEngine {
             tickStreams()
             upkeep()
             watchOwnUse(now)
+            if now >= nextKeepModels { keepModels() }
             nextTick = now + 1000
         }
         if now >= nextFlush { flush() }
@@ -187,14 +211,14 @@ package final class AgentEngine {
     }
 
     private func add(_ scrape: Scrape) {
-        accumulator.add(scrape)
+        accumulator.add(scrape, anomalous: detect(scrape, .collectors))
         for failure in scrape.failures {
             parts.report(.collectorFailed(failure.collector, "\(failure.reason)"))
         }
     }
 
     private func add(_ delivery: SourceDelivery) {
-        accumulator.add(delivery.scrape, from: .sources)
+        accumulator.add(delivery.scrape, from: .sources, anomalous: detect(delivery.scrape, .sources))
         if let checkpoint = delivery.checkpoint { checkpoints[checkpoint.key] = checkpoint.value }
         for point in delivery.points {
             _ = accumulator.add(point.descriptor.key, point.descriptor.type, point.sample)  // counts what it refuses
@@ -220,6 +244,7 @@ package final class AgentEngine {
         let left = unstored.reduce(0) { $0 + $1.sampleCount }
         if left > 0 { parts.report(.rowsNotStored("\(left) samples end with this run")) }
         isStopped = true
+        keepModels()
         parts.transport.disconnect()
         buffer.close()
     }
@@ -238,4 +263,7 @@ package enum AgentReport: Sendable, Equatable {
     /// A source that cannot be read, and why.
     case source(String, String)
     case control(String)
+    case detection(String)
+    /// Something strange began, or has ended.
+    case finding(Finding)
 }

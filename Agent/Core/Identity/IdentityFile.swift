@@ -38,5 +38,9 @@ package struct IdentityFile {
     func sibling(_ purpose: String) throws -> SealedFile {
         SealedFile(path: "\(file.path).\(purpose)", purpose: purpose, key: key)
     }
+    /// Where findings are kept, under the same key.
+    var findings: SealedFile { get throws { try sibling("findings") } }
+    /// Where what detection has learnt is kept.
+    var models: SealedFile { get throws { try sibling("models") } }
     package func write(_ identity: AgentIdentity) throws { try file.write(identity.encoded()) }
 }

@@ -48,6 +48,8 @@ package struct SampleAccumulator: Sendable {
         var startTimestamps: [Int64]
         var timestamps: [Int64] = []
         var values: [Double] = []  // time-major
+        /// Places in `values` that detection found anomalous.
+        var anomalous = Set<Int>()
     }
     private struct Points: Sendable {
         var timestamps: [Int64] = []
@@ -95,7 +97,8 @@ package struct SampleAccumulator: Sendable {
 
     /// Adds one scrape. A scrape whose timestamp is not after the last one of its layout (the clock stepped
     /// back) is refused as a whole; of one with series that have no number, only these are.
-    package mutating func add(_ scrape: Scrape, from source: Source = .collectors) {
+    /// - Parameter anomalous: places in the scrape whose values detection found anomalous, ascending.
+    package mutating func add(_ scrape: Scrape, from source: Source = .collectors, anomalous: [Int] = []) {
         if generations[source] != scrape.generation {
             // The handles begin anew; what layouts hold knows its numbers already.
             generations[source] = scrape.generation
@@ -118,6 +121,7 @@ package struct SampleAccumulator: Sendable {
         guard layout.timestamps.last.map({ $0 < timestamp }) ?? true else {
             return refuse(.order, scrape.values.count)
         }
+        for place in anomalous { layout.anomalous.insert(layout.timestamps.count * layout.width + place) }
         layout.timestamps.append(timestamp)
         layout.values.append(contentsOf: scrape.values)
         sampleCount += layout.numbers.count
@@ -239,6 +243,7 @@ package struct SampleAccumulator: Sendable {
             for number in layout.numbers { lastUsed[Int(number)] = flushes }
             layout.timestamps.removeAll(keepingCapacity: true)
             layout.values.removeAll(keepingCapacity: true)
+            layout.anomalous.removeAll(keepingCapacity: true)
             // Columns without a series are tried again.
             layouts[key] = layout.numbers.count == layout.width ? layout : nil
         }
@@ -264,7 +269,21 @@ package struct SampleAccumulator: Sendable {
         let hasStarts = starts.count == width && starts.contains { $0 != 0 }
         return MetricBatch.Group(
             timestamps: layout.timestamps, series: layout.numbers, values: values,
-            startTimestamps: hasStarts ? layout.columns.map { starts[$0] } : [])
+            startTimestamps: hasStarts ? layout.columns.map { starts[$0] } : [], anomalies: anomalies(of: layout))
+    }
+
+    /// One bit per value in the group's order; none when no value is anomalous.
+    private static func anomalies(of layout: Layout) -> [UInt64] {
+        guard !layout.anomalous.isEmpty else { return [] }
+        let height = layout.timestamps.count
+        var words = [UInt64](repeating: 0, count: (layout.columns.count * height + 63) / 64)
+        for (row, column) in layout.columns.enumerated() {
+            for instant in 0..<height where layout.anomalous.contains(instant * layout.width + column) {
+                let bit = row * height + instant
+                words[bit / 64] |= 1 << UInt64(bit % 64)
+            }
+        }
+        return words
     }
 
     private static func groups(of points: [UInt32: Points]) -> [MetricBatch.Group] {

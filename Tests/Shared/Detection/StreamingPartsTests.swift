@@ -81,27 +81,4 @@ struct StreamingPartsTests {
         #expect(rate(.nan, 6_000) == nil)
         #expect(rate(7, 5_000) == nil)
     }
-
-    @Test("a finding opens with an alarm, remembers its peak and closes after ten quiet minutes")
-    func finding() {
-        var tracker = FindingTracker()
-        func observe(_ verdict: Verdict, at time: Int64) -> FindingTracker.Change {
-            tracker.observe(verdict, at: time)
-        }
-        func verdict(_ score: Float, _ bit: Bool, _ alarm: Bool) -> Verdict {
-            Verdict(score: score, isAnomalous: bit, alarm: alarm, isScored: true)
-        }
-        #expect(observe(verdict(0.9, true, false), at: 0) == .none)
-        guard case .opened = observe(verdict(0.8, true, true), at: 10_000) else {
-            Issue.record("an alarm opens a finding")
-            return
-        }
-        #expect(observe(verdict(0.95, true, false), at: 20_000) == .none)
-        #expect(observe(verdict(0.2, false, true), at: 30_000) == .none)
-        #expect(observe(verdict(0.2, false, false), at: 629_999) == .none)
-        let closed = observe(verdict(0.2, false, false), at: 630_000)
-        let expected = Finding(since: 10_000, until: 30_000, peakScore: 0.95, peakAt: 20_000, anomalousSamples: 2)
-        #expect(closed == .closed(expected))
-        #expect(tracker.open == nil)
-    }
 }

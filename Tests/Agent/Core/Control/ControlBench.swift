@@ -163,6 +163,9 @@ final class ControlBench {
         engine?.advance()
     }
 
+    /// As if detection had found this.
+    func tell(_ findings: [Finding]) { engine?.tell(findings) }
+
     func submit(_ metrics: [MetricRecord]) -> IntakeOutcome? {
         let box = OutcomeBox()
         engine?.handle(.submission(IntakeSubmission(metrics: metrics) { box.outcomes.append($0) }))

@@ -45,6 +45,34 @@ struct EngineStorageTests {
         #expect(buffer.ledger().allSatisfy { $0.isBalanced && $0.droppedTotal.records == 0 })
     }
 
+    @Test("findings are rows of the alert lane at once, and wait in order for a disk that takes nothing")
+    func findings() throws {
+        func finding(_ id: UInt64) -> Finding {
+            Finding(
+                id: ID128(high: 0, low: id), group: "cpu", since: Timestamp(seconds: 1), score: 1,
+                peakAt: Timestamp(seconds: 1), anomalousCount: 1)
+        }
+        let bench = try ControlBench()
+        let buffer = try #require(bench.buffer)
+        func alerts() -> UInt64 {
+            buffer.ledger().reduce(0) { $0 + ($1.laneKey.lane == .alert ? $1.produced.records : 0) }
+        }
+        bench.tell([finding(1)])
+        #expect(alerts() == 1)
+        bench.acknowledges = false
+        bench.run(seconds: 25)
+        try buffer.limitFile(pages: buffer.filePages().all)
+        bench.run(seconds: 180)
+        for id in 2...400 { bench.tell([finding(UInt64(id))]) }
+        try buffer.limitFile(pages: nil)
+        bench.acknowledges = true
+        bench.run(seconds: 30)
+        let dropped = UInt64(bench.metrics.value("stagebox_anomaly_findings_dropped_total") ?? 0)
+        #expect(alerts() + dropped == 400)
+        #expect(alerts() >= 256)
+        #expect(buffer.ledger().allSatisfy { $0.isBalanced })
+    }
+
     @Test("a flush of several rows of which some cannot be stored loses and doubles none", arguments: 1...12)
     func several(step: Int) throws {
         let bench = try ControlBench()

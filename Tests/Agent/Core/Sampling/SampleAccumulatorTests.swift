@@ -28,6 +28,18 @@ struct SampleAccumulatorTests {
         #expect(accumulator.take().sampleCount == 0)
     }
 
+    @Test("anomalous values are marked where their series stands")
+    func anomalies() {
+        var accumulator = SampleAccumulator()
+        accumulator.add(scrape(1, [20, 10], new: ["b", "a"], handles: [1, 0]), anomalous: [0])
+        accumulator.add(scrape(2, [21, 11], handles: [1, 0]))
+        accumulator.add(scrape(3, [22, 12], handles: [1, 0]), anomalous: [0, 1])
+        // Series 0 is 10, 11, 12; series 1 is 20, 21, 22.
+        #expect(accumulator.take().groups[0].anomalies == [0b101_100])
+        accumulator.add(scrape(4, [23, 13], handles: [1, 0]))
+        #expect(accumulator.take().groups[0].anomalies.isEmpty)
+    }
+
     @Test("R21: a counter that began anew is a group of its own with its own start; gauges state none")
     func counterStarts() {
         var accumulator = SampleAccumulator()

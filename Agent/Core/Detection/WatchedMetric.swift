@@ -1,0 +1,104 @@
+import Detection
+import Telemetry
+
+/// One series under watch.
+struct WatchedMetric {
+    let descriptor: SeriesDescriptor
+    let group: DetectionGroup
+    private var detector: MetricDetector
+    private var rate = CounterRate()
+    private(set) var verdict = Verdict.unscored
+    /// The gauge's value, or the counter's rate; NaN while unknown.
+    private(set) var value = Double.nan
+    /// When it was last seen, milliseconds since 1970.
+    private(set) var lastAt: Int64
+    private(set) var shape = RecentShape()
+
+    /// - Parameter number: stays with the metric while it is watched.
+    init(
+        _ descriptor: SeriesDescriptor, _ group: DetectionGroup, _ configuration: DetectorConfiguration, _ number: Int,
+        at time: Int64
+    ) {
+        lastAt = time
+        self.descriptor = descriptor
+        self.group = group
+        detector = MetricDetector(configuration: configuration, series: UInt64(number))
+    }
+
+    /// - Parameter time: milliseconds since 1970.
+    mutating func observe(_ sample: Double, at time: Int64) {
+        // A clock that was set back begins anew; else nothing would be judged until it has caught up.
+        if time < lastAt { detector.restartTime() }
+        lastAt = time
+        if descriptor.type == .counter {
+            guard let rate = rate.rate(of: sample, at: time) else {
+                value = .nan
+                verdict.alarm = false
+                return
+            }
+            value = rate
+        } else {
+            value = sample
+        }
+        verdict = detector.observe(value, at: time)
+        shape.add(value, at: time)
+    }
+
+    var detectorBytes: [UInt8] { detector.bytes }
+    /// - Returns: false when the bytes are no detector's; then it begins anew.
+    mutating func restore(_ bytes: [UInt8], _ configuration: DetectorConfiguration) -> Bool {
+        guard let former = try? MetricDetector(bytes: bytes, configuration: configuration) else { return false }
+        detector = former
+        return true
+    }
+
+    var wantsTraining: Bool { detector.wantsTraining }
+    mutating func train() { detector.train() }
+    var unscoredCount: UInt32 { detector.unscored }
+    var stateBytes: Int { detector.stateBytes + RecentShape.count * MemoryLayout<Float>.size + 128 }
+}
+
+/// The last minutes of a metric, a mean for every ten seconds.
+struct RecentShape {
+    static let count = 30
+    static let stepMilliseconds: Int64 = 10_000
+
+    private var means: [Float] = []
+    private var step = Int64.min
+    private var sum = 0.0
+    private var samples = 0.0
+
+    mutating func add(_ value: Double, at time: Int64) {
+        let now = time.quotientAndRemainder(dividingBy: Self.stepMilliseconds).quotient
+        if now != step {
+            close(upTo: now)
+            step = now
+        }
+        sum += value
+        samples += 1
+    }
+
+    private mutating func close(upTo now: Int64) {
+        if step != .min {
+            means.append(samples > 0 ? Float(sum / samples) : .nan)
+            // Steps without a sample; after a step back of the clock, or a long silence, the shape begins anew.
+            let silent = now - step - 1
+            if silent < 0 || silent >= Int64(Self.count) {
+                means.removeAll(keepingCapacity: true)
+            } else {
+                means.append(contentsOf: repeatElement(.nan, count: Int(silent)))
+            }
+            if means.count >= Self.count { means.removeFirst(means.count - Self.count + 1) }
+        }
+        (sum, samples) = (0, 0)
+    }
+
+    /// nil while nothing is known.
+    var finding: Finding.Shape? {
+        guard step != .min, samples > 0 else { return nil }
+        let values = means + [Float(sum / samples)]
+        let start = (step - Int64(means.count)) * Self.stepMilliseconds
+        return Finding.Shape(
+            start: Timestamp(milliseconds: start), stepMilliseconds: Self.stepMilliseconds, values: values)
+    }
+}
