@@ -47,6 +47,7 @@ package struct NodeDetection {
     private var generations: [SampleAccumulator.Source: UInt64] = [:]
     private var layouts: [LayoutKey: [Int32]] = [:]
     private(set) var groups: [DetectionGroup: Group] = [:]
+    private var streams = StreamSums()
     private var trackers = DetectionGroup.allCases.map { FindingTracker(group: $0) }
     private var scrapes = 0
     private var pace = Int64.max
@@ -62,6 +63,7 @@ package struct NodeDetection {
     }
 
     package var watchedCount: Int { metrics.count }
+    package var watchedKeys: [SeriesKey] { metrics.map(\.descriptor.key) }
     package var unscoredCount: Int { metrics.reduce(0) { $0 + Int($1.unscoredCount) } }
     package var openFindings: [Finding] { trackers.compactMap(\.open) }
     package var stateBytes: Int {
@@ -70,6 +72,10 @@ package struct NodeDetection {
 
     package mutating func observe(_ scrape: Scrape, _ source: SampleAccumulator.Source) -> Outcome {
         let time = scrape.timestamp.milliseconds
+        if source == .streams {
+            observeStreams(scrape, time)
+            return Outcome()
+        }
         let columns = columns(of: scrape, source, time)
         var outcome = Outcome()
         guard columns.count == scrape.values.count else { return outcome }
@@ -92,6 +98,15 @@ package struct NodeDetection {
         judgeGroups(time)
         outcome.findings = track(time)
         return outcome
+    }
+
+    private mutating func observeStreams(_ scrape: Scrape, _ time: Int64) {
+        for descriptor in scrape.newDescriptors { streams.add(descriptor) }
+        let sums = streams.sums(scrape.handles, scrape.values)
+        for (place, descriptor) in streams.descriptors.enumerated() {
+            guard let number = watch(descriptor, time) else { continue }
+            metrics[number].observe(sums[place], at: time)
+        }
     }
 
     // MARK: Which series is which

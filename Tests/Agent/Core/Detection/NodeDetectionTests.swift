@@ -164,6 +164,26 @@ import Testing
         }
     }
 
+    @Test("stream metrics are watched as sums over their labels")
+    func streams() {
+        var detection = NodeDetection(DetectorConfiguration(seed: 4))
+        for second in 1...3 {
+            _ = detection.observe(
+                Scrape(
+                    timestamp: Timestamp(seconds: Int64(second)), intervalMilliseconds: 1000,
+                    newDescriptors: second == 1
+                        ? (0..<100).map {
+                            SeriesDescriptor(
+                                key: SeriesKey(
+                                    name: $0 % 2 == 0 ? "stagebox_stream_plays_total" : "stagebox_stream_skips_total",
+                                    labels: [Label("territory", "T\($0)")]), type: .counter)
+                        } : [], handles: Array(0..<100), values: (0..<100).map { Double($0 * second) }), .streams)
+        }
+        #expect(detection.watchedCount == 2)
+        let keys = [SeriesKey(name: "stagebox_stream_plays_total"), SeriesKey(name: "stagebox_stream_skips_total")]
+        #expect(detection.watchedKeys == keys)
+    }
+
     @Test("what says nothing of health is not watched")
     func unwatched() {
         var detection = NodeDetection(DetectorConfiguration(seed: 4))
