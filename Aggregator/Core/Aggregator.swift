@@ -250,7 +250,7 @@ package final class Aggregator: Sendable {
         link.start()
         let maintenanceThread = maintenance.start()
         let rulesThread = rules.start()
-        try forwarding.start()
+        forwarding.start()
         let hangup = HangupSignal { [rules] in rules.reload() }
         defer { hangup.stop() }
         let pulse = heartbeat.map { heartbeat in

@@ -28,17 +28,22 @@ final class ForwardService: Sendable {
         self.report = report
     }
 
-    /// Starts a thread for each tenant that is set; ends the forwarding of those that are not any more.
-    /// - Throws: what opening a tenant's store throws.
-    func start() throws {
+    /// Starts a thread for each tenant that is set; ends the forwarding of those that are not any more. A tenant whose
+    /// store does not open is reported, and keeps no other from starting.
+    func start() {
         for tenant in store.tenants() where settings[tenant] == nil && store.hasForwarding(tenant) {
-            let blocks = try store.tenant(tenant).endForwarding()
-            report("samples of \(tenant) are not forwarded any more; \(blocks) blocks were waiting")
+            do {
+                let blocks = try store.tenant(tenant).endForwarding()
+                report("samples of \(tenant) are not forwarded any more; \(blocks) blocks were waiting")
+            } catch { report("the forwarding of \(tenant) cannot be ended: \(error)") }
         }
         for (tenant, settings) in settings.sorted(by: { $0.key < $1.key }) {
             guard let client = RemoteWriteClient(settings) else { continue }
             // Now, so that nothing of what comes in goes without its turn.
-            try store.tenant(tenant).startForwarding()
+            do { try store.tenant(tenant).startForwarding() } catch {
+                // The thread tries again; samples that come before it succeeds are not handed on.
+                report("forwarding of \(tenant) cannot begin yet: \(error)")
+            }
             let commands = BoundedQueue<Command>(itemsMax: 1)
             let thread = WorkerThread(name: "forwarding of \(tenant)") { [self] in
                 run(tenant, settings, client, commands)
