@@ -57,7 +57,9 @@ struct QueryRulesTests {
 
         unlink(folder + "/a.yml")
         try tree.wait("the series end with their rules", seconds: 30) { try Self.value(tree, "eight") == nil }
-        #expect(try tree.api("GET", "/api/v1/rules").text.contains("\"groups\":[]"))
+        try tree.wait("their standing ends with them", seconds: 10) {
+            try tree.api("GET", "/api/v1/rules").text.contains("\"groups\":[]")
+        }
         #expect(tree.aggregator?.isRunning == true)
 
         try write(head + rules)

@@ -54,7 +54,13 @@ package struct ForwardSettings: Sendable {
         },
         Key(name: "match", type: "series selector", standard: "all", meaning: "which series are sent") {
             settings, text in
-            do { settings.matchers = try Parser.parseSelector(text) } catch { return "is no selector: \(error)" }
+            do { settings.matchers = try Parser.parseSelector(text) } catch {
+                // "All but" is a choice here, though it is none in a query: every series has a name.
+                guard text.hasPrefix("{"),
+                    let matchers = try? Parser.parseSelector("{__name__!=\"\"," + text.dropFirst())
+                else { return "is no selector: \(error)" }
+                settings.matchers = matchers
+            }
             return nil
         },
         Key(
