@@ -14,6 +14,10 @@ package struct NodeDetection {
     package static let trainingsPerScrape = 4
     /// A metric not seen for this long gives its place to a new one when all are taken.
     package static let idleMilliseconds: Int64 = 600_000
+    /// A metric seen within this time can be a group's column; a group is formed anew when a column has been silent for
+    /// ``goneMilliseconds``, which is before its place may be another metric's.
+    static let presentMilliseconds: Int64 = 15_000
+    static let goneMilliseconds: Int64 = 300_000
     /// Scrapes after which a group's columns are chosen: by then counters have rates and slow collectors have reported.
     package static let scrapesBeforeGroups = 60
 
@@ -91,7 +95,7 @@ package struct NodeDetection {
         guard scrape.intervalMilliseconds == pace else { return outcome }
         scrapes += 1
         if scrapes == Self.scrapesBeforeGroups {
-            formGroups()
+            formGroups(time)
             // Series that did not come back within a minute are learnt anew when they do.
             kept = Kept()
         }
@@ -185,20 +189,30 @@ package struct NodeDetection {
 
     // MARK: Groups
 
-    private mutating func formGroups() {
+    private mutating func formGroups(_ time: Int64) {
         for group in DetectionGroup.allCases where group != .metric {
             if let former = formerGroup(group) {
                 groups[group] = former
                 continue
             }
-            let members = metrics.indices.filter { metrics[$0].group == group && metrics[$0].value.isFinite }
-            guard members.count > 1 else { continue }
-            let columns = Array(members.prefix(DetectionGroup.columnsMax))
-            groups[group] = Group(
-                detector: GroupDetector(
-                    configuration: configuration, columns: columns.count, group: UInt64(columns.count)),
-                columns: columns)
+            form(group, time)
         }
+    }
+
+    /// Of the group's metrics that are there now; a group of one is none.
+    private mutating func form(_ group: DetectionGroup, _ time: Int64) {
+        let members = metrics.indices.filter {
+            metrics[$0].group == group && metrics[$0].value.isFinite
+                && time - metrics[$0].lastAt <= Self.presentMilliseconds
+        }
+        let columns = Array(members.prefix(DetectionGroup.columnsMax))
+        guard columns.count > 1 else {
+            groups[group] = nil
+            return
+        }
+        let detector = GroupDetector(
+            configuration: configuration, columns: columns.count, group: UInt64(columns.count))
+        groups[group] = Group(detector: detector, columns: columns)
     }
 
     /// As an earlier start kept it, if all of its columns are there.
@@ -221,7 +235,14 @@ package struct NodeDetection {
         for group in DetectionGroup.allCases {
             if isClockBack { groups[group]?.detector.restartTime() }
             guard let columns = groups[group]?.columns else { continue }
-            let row = columns.map { metrics[$0].lastAt > time - Self.idleMilliseconds ? metrics[$0].value : .nan }
+            // A detector keeps the last value of what is missing: a row with a column that went away says nothing.
+            let silence = columns.reduce(0) { max($0, time - metrics[$1].lastAt) }
+            guard silence <= WatchedMetric.freshMilliseconds else {
+                groups[group]?.verdict = .unscored
+                if silence > Self.goneMilliseconds { form(group, time) }
+                continue
+            }
+            let row = columns.map { metrics[$0].value }
             if let verdict = groups[group]?.detector.observe(row.span, at: time) { groups[group]?.verdict = verdict }
         }
     }
@@ -229,7 +250,8 @@ package struct NodeDetection {
     /// Of the metrics that were judged, the share that is anomalous now; nil while none is judged.
     package func anomalyRate(of group: DetectionGroup?) -> Double? {
         var (scored, anomalous) = (0, 0)
-        for metric in metrics where metric.verdict.isScored && (group == nil || metric.group == group) {
+        for metric in metrics
+        where metric.verdict.isScored && metric.isFresh(at: lastJudgedAt) && (group == nil || metric.group == group) {
             scored += 1
             if metric.verdict.isAnomalous { anomalous += 1 }
         }
@@ -247,7 +269,9 @@ package struct NodeDetection {
         var looks = [FindingTracker.Look](
             repeating: FindingTracker.Look(time: time), count: DetectionGroup.allCases.count)
         for number in metrics.indices {
-            let verdict = metrics[number].verdict
+            // A metric that went away must not keep a finding open with its last word.
+            guard metrics[number].isFresh(at: time) else { continue }
+            let verdict = metrics[number].takeVerdict()
             guard verdict.isAnomalous || verdict.alarm, let place = Self.place[metrics[number].group] else { continue }
             looks[place].anomalous.append((number, verdict.score))
             looks[place].score = max(looks[place].score, verdict.score)

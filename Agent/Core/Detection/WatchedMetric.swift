@@ -44,6 +44,17 @@ struct WatchedMetric {
         shape.add(value, at: time)
     }
 
+    /// Beyond it, in milliseconds, what was said of the last sample says nothing of now.
+    static let freshMilliseconds: Int64 = 60_000
+
+    func isFresh(at time: Int64) -> Bool { time - lastAt <= Self.freshMilliseconds }
+
+    /// What is said of the last sample; an alarm is told once, however seldom samples come.
+    mutating func takeVerdict() -> Verdict {
+        defer { verdict.alarm = false }
+        return verdict
+    }
+
     var detectorBytes: [UInt8] { detector.bytes }
     /// - Returns: false when the bytes are no detector's; then it begins anew.
     mutating func restore(_ bytes: [UInt8], _ configuration: DetectorConfiguration) -> Bool {

@@ -24,13 +24,14 @@ import Testing
             (0..<4).reduce(0.0) { sum, _ in sum + Double.random(in: -1...1, using: &generator) }
         }
 
-        mutating func run(seconds: Int, load: Double = 2, bytes: Double = 1e6) -> [Finding] {
+        /// - Parameter load: nil: the load average is not there any more.
+        mutating func run(seconds: Int, load: Double? = 2, bytes: Double = 1e6) -> [Finding] {
             var findings: [Finding] = []
             for _ in 0..<seconds {
                 second += 1
                 for index in totals.indices { totals[index] += max(0, bytes + 1e5 * noise()) }
                 let values = [
-                    max(0, load + 0.2 * noise()), max(0, 3 + noise()), 1e9 + 1e6 * noise(), 2e9 + 1e6 * noise(),
+                    max(0, (load ?? 0) + 0.2 * noise()), max(0, 3 + noise()), 1e9 + 1e6 * noise(), 2e9 + 1e6 * noise(),
                     totals[0], totals[1],
                 ]
                 let descriptors = Self.names.map {
@@ -39,8 +40,10 @@ import Testing
                 findings +=
                     detection.observe(
                         Scrape(
-                            timestamp: Timestamp(seconds: second), intervalMilliseconds: 1000, layout: 1,
-                            newDescriptors: isFirst ? descriptors : [], handles: Array(0..<6), values: values),
+                            timestamp: Timestamp(seconds: second), intervalMilliseconds: 1000,
+                            layout: load == nil ? 2 : 1, newDescriptors: isFirst ? descriptors : [],
+                            handles: Array((load == nil ? 1 : 0)..<6), values: Array(values.suffix(load == nil ? 5 : 6))
+                        ),
                         .collectors
                     ).findings
                 isFirst = false
@@ -66,6 +69,20 @@ import Testing
         #expect(closed.since == opened.since && closed.score >= opened.score)
         #expect((burning + calm + after).allSatisfy { $0.group == "cpu" || $0.until != nil || $0.group != "memory" })
         #expect(node.detection.openFindings.isEmpty)
+    }
+
+    @Test("a metric that goes away while it is strange does not keep its finding open")
+    func vanished() throws {
+        var node = Node(seed: 12)
+        _ = node.run(seconds: 3 * 3600)
+        var opened: Finding?
+        // Until the very sample that alarms.
+        for _ in 0..<600 where opened == nil {
+            opened = node.run(seconds: 1, load: 60).first { $0.group == "cpu" && $0.until == nil }
+        }
+        let id = try #require(opened).id
+        let after = node.run(seconds: 300, load: nil)
+        #expect(after.contains { $0.id == id && $0.until != nil })
     }
 
     @Test("the same samples and seed give the same findings")
