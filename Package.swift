@@ -21,7 +21,7 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 /// Documents that stand beside the code they describe.
 let documents = [
     "Shared/WireFormat": ["FORMAT.md"], "Aggregator/Store": ["Rollups/ROLLUPS.md"], "Agent/Intake": ["INTAKE.md"],
-    "Shared/Detection": ["DETECTION.md"],
+    "Shared/Detection": ["DETECTION.md", "Fleet/FLEET.md"],
 ]
 
 func module(_ path: String, name: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
@@ -103,7 +103,9 @@ let agent: [Target] = [
 
 let aggregator: [Target] = [
     module("Aggregator/Ingest", ["Telemetry", "RuntimeSupport", "WireFormat", "Sealing"]),
-    module("Aggregator/Store", ["Telemetry", "RuntimeSupport", "WireFormat", "Compression", "SQLite", "Ingest"]),
+    module(
+        "Aggregator/Store",
+        ["Telemetry", "RuntimeSupport", "WireFormat", "Compression", "SQLite", "Ingest", "Detection"]),
     module("Aggregator/PromQL", ["Telemetry"]),
     module("Aggregator/Rules", ["Telemetry", "PromQL", "CYAML"]),
     module("Aggregator/Access", ["Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "COpenSSL"]),
@@ -111,7 +113,7 @@ let aggregator: [Target] = [
         "Aggregator/API",
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "Access", "Store", "Ingest", "PromQL",
-            "Rules", "Interchange", "Snappy", "Gzip", log,
+            "Rules", "Interchange", "Snappy", "Gzip", "Detection", log,
             .product(name: "Hummingbird", package: hummingbird),
             .product(name: "HummingbirdCore", package: hummingbird),
             .product(name: "HummingbirdTLS", package: hummingbird), .product(name: "NIOCore", package: nio),
@@ -122,7 +124,7 @@ let aggregator: [Target] = [
         "Aggregator/Core", name: "AggregatorCore",
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "MQTT", "Ingest", "Store", "Access",
-            "API", "PromQL", "Rules", "Interchange", "Snappy", log,
+            "API", "PromQL", "Rules", "Interchange", "Snappy", "Detection", log,
         ]),
     program(
         "AggregatorMain", "Aggregator/Main",
@@ -170,7 +172,10 @@ let testTargets: [Target] = [
         "Tests/Aggregator/Ingest", ["Ingest", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests(
         "Tests/Aggregator/Store",
-        ["Store", "Ingest", "SQLite", "WireFormat", "Compression", "Telemetry", "RuntimeSupport", "TestSupport"]),
+        [
+            "Store", "Ingest", "SQLite", "WireFormat", "Compression", "Detection", "Telemetry", "RuntimeSupport",
+            "TestSupport",
+        ]),
     module("Tests/PromQLScripts", ["PromQL", "Telemetry"]),
     tests("Tests/Aggregator/PromQL", ["PromQLScripts", "PromQL", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Aggregator/Rules", ["Rules", "PromQL", "PromQLScripts", "Telemetry", "TestSupport"]),
@@ -179,15 +184,16 @@ let testTargets: [Target] = [
     tests(
         "Tests/Aggregator/API",
         [
-            "API", "Access", "Store", "Ingest", "PromQL", "Interchange", "Snappy", "Gzip", "Sealing", "WireFormat",
-            "Telemetry", "RuntimeSupport", "TestSupport",
+            "API", "Access", "Detection", "Store", "Ingest", "PromQL", "Interchange", "Snappy", "Gzip", "Sealing",
+            "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport",
             log, .product(name: "HTTPTypes", package: "swift-http-types"),
         ]),
     tests(
         "Tests/Aggregator/Core", name: "AggregatorCoreTests",
         [
-            "AggregatorCore", "Access", "Interchange", "PromQL", "Sealing", "Store", "WireFormat", "Telemetry",
-            "RuntimeSupport", "TestSupport",
+            "AggregatorCore", "Access", "Detection", "Ingest", "Interchange", "PromQL", "Sealing", "Store",
+            "WireFormat",
+            "Telemetry", "RuntimeSupport", "TestSupport",
         ]),
     tests("Tests/HouseTests", name: "HouseTests", ["TestSupport"]),
     tests(
