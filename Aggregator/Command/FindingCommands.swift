@@ -51,7 +51,7 @@ struct FindingText {
         let until = finding["until"] as? String ?? "open"
         var lines = [
             "\(text("agent"))  \(text("group"))  score \(score)  \(text("since")) … \(until)  "
-                + "\(text("anomalous_samples")) samples"
+                + "\(text("anomalous_samples")) samples" + origin
         ]
         for contributor in finding["contributors"] as? [[String: Any]] ?? [] {
             let share = ((contributor["share"] as? Double ?? 0) * 100).rounded()
@@ -62,9 +62,15 @@ struct FindingText {
         return lines
     }
 
+    /// Who found it, unless it was the node alone.
+    private var origin: String {
+        if finding["origin"] as? String == "fleet" { return ", by its peers" }
+        return (finding["fleet"] as? [Any] ?? []).isEmpty ? "" : ", also by its peers"
+    }
+
     private func text(_ name: String) -> String { finding[name].map { "\($0)" } ?? "-" }
 
-    private static func series(_ labels: [String: String]) -> String {
+    static func series(_ labels: [String: String]) -> String {
         let rest = labels.filter { $0.key != "__name__" }.sorted { $0.key < $1.key }.map { "\($0.key)=\"\($0.value)\"" }
         return (labels["__name__"] ?? "") + (rest.isEmpty ? "" : "{\(rest.joined(separator: ", "))}")
     }

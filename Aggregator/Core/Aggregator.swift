@@ -28,6 +28,7 @@ package final class Aggregator: Sendable {
     private let ingest: IngestService
     private let maintenance: Maintenance
     private let rules: RuleService
+    private let fleet: FleetService?
     private let forwarding: ForwardService
     private let dependencies: APIDependencies
     private let api: APIConfiguration
@@ -202,6 +203,12 @@ package final class Aggregator: Sendable {
             // A tenant that cannot be listed now is found by the next look.
             tenants: { (try? access.tenants().map(\.name)) ?? [] }, report: report)
         self.rules = rules
+        fleet =
+            configuration.judgesFleet
+            ? FleetService(
+                store: store, sources: sources, time: time, metrics: metrics,
+                // A tenant that cannot be listed now is looked at next minute.
+                tenants: { (try? access.tenants().map(\.name)) ?? [] }, report: report) : nil
         forwarding = ForwardService(
             configuration.forwarding, store: store, time: time, metrics: metrics, report: report)
         var dependencies = APIDependencies(
@@ -250,6 +257,7 @@ package final class Aggregator: Sendable {
         link.start()
         let maintenanceThread = maintenance.start()
         let rulesThread = rules.start()
+        let fleetThread = fleet?.start()
         forwarding.start()
         let hangup = HangupSignal { [rules] in rules.reload() }
         defer { hangup.stop() }
@@ -265,7 +273,9 @@ package final class Aggregator: Sendable {
         do { try await server.runUntilSignalled() } catch { failure = error }
         link.stop()
         rules.stop()
+        fleet?.stop()
         rulesThread.join()
+        fleetThread?.join()
         ingest.stop()
         maintenance.stop()
         maintenanceThread.join()

@@ -27,6 +27,8 @@ package struct AggregatorConfiguration: Sendable {
     /// Whether queries may use what Prometheus keeps behind feature flags: experimental functions, arithmetic in
     /// durations, `anchored` and `smoothed` ranges, `fill`.
     package var allowsExperimentalQueries = false
+    /// Each minute nodes are compared with their peers, and how much is anomalous is recorded.
+    package var judgesFleet = true
     /// Where tenants' samples are handed on to.
     package var forwarding: [TenantID: ForwardSettings] = [:]
 

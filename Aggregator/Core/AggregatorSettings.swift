@@ -110,6 +110,14 @@ package struct AggregatorSettings {
             configuration.allowsExperimentalQueries = isOn
             return nil
         },
+        Key(
+            name: "fleet.detection", type: "on or off", standard: "on",
+            meaning: "each minute compares nodes with their peers and records how much is anomalous"
+        ) { configuration, text in
+            guard let isOn = SettingValue.boolean(text) else { return "use on or off" }
+            configuration.judgesFleet = isOn
+            return nil
+        },
         Key(name: "log-level", type: "debug, info, warning, error", standard: "info", meaning: "what is logged") {
             $0.logLevel = $1
             return logLevels.contains($1) ? nil : "use debug, info, warning or error"

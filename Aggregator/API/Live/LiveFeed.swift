@@ -5,9 +5,12 @@ package import Telemetry
 package struct LiveSeries: Hashable, Sendable {
     package var key: SeriesKey
     package var samples: [Sample]
-    package init(key: SeriesKey, samples: [Sample]) {
+    /// Indexes of those that the agent judged anomalous.
+    package var anomalies: Set<Int>
+    package init(key: SeriesKey, samples: [Sample], anomalies: Set<Int> = []) {
         self.key = key
         self.samples = samples
+        self.anomalies = anomalies
     }
 }
 

@@ -7,7 +7,8 @@ import Telemetry
 /// The server-sent events of `/api/v1/live/stream`:
 ///
 /// * `fleet`: the list of `/api/v1/agents`, at the start and whenever it changes;
-/// * `samples`: `{"agent":…,"series":[[{labels},[[ms,value],…]],…]}` as samples are committed;
+/// * `samples`: `{"agent":…,"series":[[{labels},[[ms,value],…]],…]}` as samples are committed; one that the agent judged
+///   anomalous is `[ms,value,1]`;
 /// * the end, once the token that it was opened with is no longer valid;
 /// * a comment every tick without other news, so that both ends notice a dead connection.
 struct LiveStream: Sendable {
@@ -93,6 +94,7 @@ struct LiveStream: Sendable {
                 writer.write(sample.timestamp.milliseconds)
                 writer.byte(",")
                 writer.write(sample.value)
+                if one.anomalies.contains(place) { writer.raw(",1") }
                 writer.byte("]")
             }
             writer.raw("]]")

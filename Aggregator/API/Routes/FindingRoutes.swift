@@ -40,7 +40,8 @@ private func findingLimit(_ parameters: Query) throws -> Int {
 }
 
 extension StoredFinding {
-    /// Times in RFC 3339; scores and shares 0…1; `shape`: milliseconds and values of the first contributor.
+    /// Times in RFC 3339; scores and shares 0…1; `shape`: milliseconds and values of the first contributor; `origin`: who
+    /// found it, and `fleet`: what comparing it with its peers found of a node's finding.
     var json: JSON {
         let shape = finding.shape.map { shape in
             JSON.object([
@@ -50,8 +51,9 @@ extension StoredFinding {
         }
         return .object([
             ("id", .string(finding.id.description)), ("agent", .string(agent.rawValue)),
-            ("group", .string(finding.group)), ("state", .string(finding.until == nil ? "open" : "closed")),
-            ("since", .time(finding.since)), ("until", .time(finding.until)), ("score", .number(finding.score)),
+            ("origin", .string(origin == .node ? "node" : "fleet")), ("group", .string(finding.group)),
+            ("state", .string(until == nil ? "open" : "closed")),
+            ("since", .time(finding.since)), ("until", .time(until)), ("score", .number(finding.score)),
             ("peak", .time(finding.peakAt)), ("anomalous_samples", .integer(Int64(finding.anomalousCount))),
             (
                 "contributors",
@@ -64,6 +66,16 @@ extension StoredFinding {
                     })
             ),
             ("shape", shape ?? .null),
+            (
+                "fleet",
+                .array(
+                    fleet.map { part in
+                        .object([
+                            ("id", .string(part.id.description)), ("since", .time(part.since)),
+                            ("until", .time(part.until)), ("score", .number(part.score)),
+                        ])
+                    })
+            ),
         ])
     }
 }

@@ -57,7 +57,8 @@ struct LiveBlocks {
                         timestamp: Timestamp(milliseconds: group.timestamps[$0]),
                         value: group.values[position * height + $0])
                 }
-                series.append(LiveSeries(key: key, samples: samples))
+                let anomalies = group.timestamps.indices.filter { group.isAnomalous(position * height + $0) }
+                series.append(LiveSeries(key: key, samples: samples, anomalies: Set(anomalies)))
             }
         }
         return series

@@ -27,6 +27,7 @@ struct IngestFile {
               PRIMARY KEY(kind, key)) STRICT, WITHOUT ROWID;
             """),
         FindingTable.migration,
+        FindingTable.originMigration,
     ]
 
     /// Kinds of rows in `item`. Numbers stay.

@@ -1,4 +1,4 @@
-import Telemetry
+package import Telemetry
 import WireFormat
 
 /// Merges level-0 blocks and chunk groups of one agent, series by series.
@@ -263,7 +263,8 @@ final class BlockMerge {
 }
 
 extension MetricBatch.Group {
-    func isAnomalous(_ index: Int) -> Bool {
+    /// Whether the agent judged the value at an index of `values` anomalous.
+    package func isAnomalous(_ index: Int) -> Bool {
         index / 64 < anomalies.count && anomalies[index / 64] & (1 << UInt64(index % 64)) != 0
     }
 

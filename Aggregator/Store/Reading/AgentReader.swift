@@ -52,6 +52,38 @@ final class AgentReader {
         return run
     }
 
+    /// The times of the series' samples in range and which of them are anomalous, part by part; no value is decoded.
+    /// Parts may overlap.
+    func marks(of id: SeriesID) throws -> [JudgedTimes] {
+        guard !isCut(id) else {
+            let run = try samples(of: id)
+            return [
+                JudgedTimes(times: run.timestamps, kept: run.timestamps.indices, shift: 0, anomalies: run.anomalies)
+            ]
+        }
+        var parts: [JudgedTimes] = []
+        try chunks.withGroups(around: id) {
+            parts.removeAll(keepingCapacity: true)
+        } each: { chunk, position, _ in
+            let times = chunk.timestamps(position)
+            let kept = range.part(of: times)
+            guard !kept.isEmpty else { return }
+            parts.append(
+                JudgedTimes(
+                    times: times, kept: kept, shift: 0,
+                    anomalies: chunk.anomalousPositions(position).filter(kept.contains)))
+        }
+        blocks.forEachPart(of: id) { part in
+            let count = part.group.timestamps.count
+            let anomalies =
+                part.group.anomalies.isEmpty
+                ? [] : part.kept.filter { part.group.isAnomalous(part.position * count + $0) }
+            parts.append(
+                JudgedTimes(times: part.group.timestamps, kept: part.kept, shift: part.shift, anomalies: anomalies))
+        }
+        return parts
+    }
+
     /// Appends the series' samples in range straight to the caller's columns, if they lie in the order of time and none
     /// may be deleted.
     /// - Returns: false when they do not; then the columns are as before, and ``samples(of:)`` sorts them out.

@@ -46,6 +46,29 @@ package struct SeriesReader {
         values.append(last.value)
     }
 
+    /// A series' samples in range, strictly ascending in time, with the indexes of those that the agent judged anomalous.
+    /// - Throws: as ``read(_:_:_:)``.
+    package mutating func judged(
+        _ series: SeriesIndex.Place
+    ) throws -> (timestamps: [Int64], values: [Double], anomalies: [Int]) {
+        let run = try samples(of: series.id, series.agent)
+        return (run.timestamps, run.values, run.anomalies)
+    }
+
+    /// When a series has samples in range, and which of them the agent judged anomalous; their values are not decoded.
+    /// - Throws: as ``read(_:_:_:)``.
+    package mutating func marks(_ series: SeriesIndex.Place) throws -> [JudgedTimes] {
+        let own = try reader(of: series.agent)
+        var parts = try store.throwing { try own.marks(of: series.id) }
+        guard series.isShared else { return parts }
+        for agent in store.index.sharers(of: series.id) {
+            let reader = try sharers[agent] ?? AgentReader(scope, agent)
+            sharers[agent] = reader
+            parts += try store.throwing { try reader.marks(of: series.id) }
+        }
+        return parts
+    }
+
     private mutating func reader(of agent: AgentNumber) throws -> AgentReader {
         if let reader, reader.agent == agent { return reader }
         finishedDamage += reader?.damagedCount ?? 0
@@ -109,6 +132,8 @@ package final class ReadScope: Sendable {
 extension TenantStore {
     /// For reading many series, by one or several readers.
     package func scope(in range: ClosedRange<Timestamp>) -> ReadScope { ReadScope(self, range) }
+    /// Whether an agent delivers the series: what is pushed has no anomaly bits.
+    package func hasAnomalyBits(_ place: SeriesIndex.Place) -> Bool { place.isShared || !isPushed(place.agent) }
     /// The name of the agent that a series belongs to; nil for pushed ones.
     package func agent(_ number: AgentNumber) -> AgentID? {
         agents.name(of: number).flatMap { $0 == PushedSeries.agent ? nil : $0 }

@@ -23,7 +23,9 @@ import WireFormat
             let live = server.dependencies.live
             let agent = AgentID(unchecked: "n1")
             let series = [
-                LiveSeries(key: Self.load, samples: [Sample(timestamp: Timestamp(milliseconds: 5), value: 1.5)]),
+                LiveSeries(
+                    key: Self.load,
+                    samples: [5, 6].map { Sample(timestamp: Timestamp(milliseconds: $0), value: 1.5) }, anomalies: [1]),
                 LiveSeries(key: Self.up, samples: [Sample(timestamp: Timestamp(milliseconds: 5), value: 1)]),
             ]
             let text = try await server.blocking {
@@ -38,7 +40,8 @@ import WireFormat
                 return try connection.read(until: "event: samples\n")
             }
             #expect(text.contains("text/event-stream") && text.contains(#""agent":"n1","state":"online""#))
-            #expect(text.contains(#"{"agent":"n1","series":[[{"__name__":"node_load1","job":"b"},[[5,1.5]]]]}"#))
+            #expect(
+                text.contains(#"{"agent":"n1","series":[[{"__name__":"node_load1","job":"b"},[[5,1.5],[6,1.5,1]]]]}"#))
             #expect(!text.contains("n2"))
         }
     }
@@ -79,10 +82,10 @@ import WireFormat
             let answer = try await server.ask("GET", "/api/v1/findings?state=open&limit=5", as: "analyst@acme")
             #expect(answer.status == 200)
             let expected =
-                #"{"id":"00000000000000000000000000000001","agent":"n1","group":"cpu","state":"open","#
+                #"{"id":"00000000000000000000000000000001","agent":"n1","origin":"node","group":"cpu","state":"open","#
                 + #""since":"1970-01-01T00:00:01.000Z","until":null,"score":0.5,"peak":"1970-01-01T00:00:02.000Z","#
                 + #""anomalous_samples":7,"contributors":[{"labels":{"__name__":"node_load1","job":"b"},"share":1}],"#
-                + #""shape":{"start":"1970-01-01T00:00:00.000Z","step_milliseconds":1000,"values":[1,null]}}"#
+                + #""shape":{"start":"1970-01-01T00:00:00.000Z","step_milliseconds":1000,"values":[1,null]},"fleet":[]}"#
             #expect(answer.text.contains(expected), "\(answer.text)")
             #expect(
                 try await server.ask("GET", "/api/v1/findings", as: "analyst@other").text.contains(#""findings":[]"#))

@@ -70,6 +70,58 @@ import Testing
         test.close()
     }
 
+    private func tell(_ findings: [Finding], of test: StoreUnderTest) throws {
+        try test.store.put(fleet: findings.map { (test.agent.id, $0) })
+    }
+
+    @Test("what the fleet finds stands beside what nodes find, and joins it when it is of the same group and time")
+    func fleet() throws {
+        let test = try StoreUnderTest()
+        let all = FindingQuery(range: at(0)...at(100_000))
+        // The fleet's comes second, overlaps.
+        try commit([finding(1, from: 1000, to: 1100)], to: test)
+        try tell([finding(101, from: 1050)], of: test)
+        // The node's comes second, at most five minutes apart; another group, or later, does not join.
+        try tell(
+            [finding(102, from: 3000, to: 3100), finding(103, from: 3000, to: 3100, group: "disk")], of: test)
+        try commit([finding(2, from: 3400, to: 3500), finding(3, from: 3801, group: "disk")], to: test)
+        for _ in 0..<2 {
+            let found = try test.store.findings(all)
+            #expect(found.map(\.finding.id.low) == [3, 2, 103, 1])
+            #expect(found.map(\.origin) == [.node, .node, .fleet, .node])
+            #expect(found.map { $0.fleet.map(\.id.low) } == [[], [102], [], [101]])
+            #expect(found.map(\.until) == [nil, at(3500), at(3100), nil])
+            test.close()
+            try test.reopen()
+        }
+        // The node's is closed, but as long as its part is open so is the whole.
+        #expect(try ids(test, FindingQuery(range: at(2000)...at(2001))) == [1])
+        #expect(try ids(test, FindingQuery(range: at(0)...at(100_000), isOpen: true)) == [3, 1])
+        #expect(try test.store.openFleetFindings().map(\.finding.id.low) == [101])
+        try tell([finding(101, from: 1050, to: 1200)], of: test)
+        #expect(try ids(test, FindingQuery(range: at(0)...at(100_000), isOpen: true)) == [3])
+        #expect(try ids(test, FindingQuery(range: at(1150)...at(1160))) == [1])
+        #expect(try ids(test, FindingQuery(range: at(2000)...at(2001))).isEmpty)
+        // An id that the other origin has taken is left alone; an agent that is not known has no findings.
+        try tell([finding(2, from: 3400, to: 3600)], of: test)
+        try test.store.put(fleet: [(AgentID(unchecked: "nobody"), finding(104, from: 1))])
+        #expect(try ids(test, FindingQuery(range: at(3550)...at(3560))).contains(2) == false)
+        test.close()
+    }
+
+    @Test("what was part of a finding that has left stands by itself")
+    func orphans() throws {
+        let test = try StoreUnderTest(StoreConfiguration(eventsRetentionDays: 1))
+        try commit([finding(1, from: 10, to: 20)], to: test)
+        try tell([finding(101, from: 15)], of: test)
+        #expect(try ids(test, FindingQuery(range: at(0)...at(100))) == [1])
+        test.time.advance(milliseconds: at(90_000).milliseconds(since: test.time.now))
+        try test.store.maintain()
+        // Open, and begun a day ago: it has left as well, or stands alone, but never hides.
+        #expect(try test.store.findings(FindingQuery(range: at(0)...at(100_000))).allSatisfy { $0.origin == .fleet })
+        test.close()
+    }
+
     @Test("findings leave with the events' retention")
     func retention() throws {
         let test = try StoreUnderTest(StoreConfiguration(eventsRetentionDays: 1))
