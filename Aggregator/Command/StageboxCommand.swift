@@ -8,7 +8,7 @@ struct StageboxCommand: AsyncParsableCommand {
         abstract: "Run a demonstration, enrol agents, look at the fleet, ask and export what it measured.",
         subcommands: [
             Demo.self, Login.self, Tenant.self, Token.self, Enrol.self, Pseudonyms.self, Agents.self, Ledger.self,
-            Findings.self, Export.self,
+            Findings.self, Anomalies.self, Export.self,
             QueryCommand.self, Config.self, ShowFingerprint.self, Check.self, StoreCommand.self,
             Detect.self,
         ])

@@ -66,6 +66,10 @@ struct StoreSources: TenantSources {
         try store.tenant(tenant).findings(query)
     }
 
+    func anomalies(_ query: AnomalyQuery, of tenant: TenantID, check: () throws -> Void) throws -> AnomalyRanking {
+        try store.tenant(tenant).rankAnomalies(query, check: check)
+    }
+
     func gaps(of tenant: TenantID, in range: ClosedRange<Timestamp>) throws -> [Gap] {
         try store.tenant(tenant).gaps(in: range)
     }

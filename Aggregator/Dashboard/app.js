@@ -1,6 +1,7 @@
 // The live page: fleet, one node's moving charts, ledger. No build step, no framework.
 // Everything from the server is put in with textContent, never as markup.
 
+import { Anomalies } from '/anomalies.js';
 import { Findings } from '/findings.js';
 import { bytes, clock, count, duration, patch, put, show } from '/text.js';
 
@@ -348,6 +349,7 @@ class Board {
     this.series = new Map(); // key → { labels, times, values }
     this.cores = 0;
     this.closed = false;
+    this.anomalies = new Anomalies();
     this.charts = charts.map((spec) => new Chart(spec, this));
     $('charts').replaceChildren(...this.charts.map((c) => c.element));
   }
@@ -374,9 +376,14 @@ class Board {
       if (error.status === 401) return showSignIn(error.message);
     }
     this.draw();
+    try {
+      await this.anomalies.fill(ask, this.agent, metricNames, state.minutes);
+    } catch { return; } // marks are an extra: the next fill asks again
+    this.draw();
   }
 
   add(series) {
+    this.anomalies.live(series);
     for (const [labels, samples] of series) this.merge(labels, samples.map((s) => s[0]), samples.map((s) => s[1]));
     this.draw();
   }
@@ -526,10 +533,14 @@ class Chart {
     }
     this.plot.classList.remove('empty-plot');
     this.plot.textContent = '';
-    const { agent } = this.board;
-    const shade = getComputedStyle(document.documentElement).getPropertyValue('--finding').trim();
+    const { agent, anomalies } = this.board;
+    const style = getComputedStyle(document.documentElement);
+    const [shade, mark] = ['--finding', '--anomaly'].map((name) => style.getPropertyValue(name).trim());
     this.graph = new globalThis.Dygraph(this.plot, rows, {
-      underlayCallback: (canvas, area, graph) => findings.shade(agent, shade, canvas, area, graph),
+      underlayCallback: (canvas, area, graph) => {
+        findings.shade(agent, shade, canvas, area, graph);
+        anomalies.draw(spec.metrics, mark, canvas, area, graph);
+      },
       ...colours(spec.lines.length), labels: ['time', ...spec.lines], legend: 'never', dateWindow: window, valueRange: [0, top],
       stackedGraph: spec.stacked ?? false, fillGraph: true, fillAlpha: spec.stacked ? 0.35 : 0.12, strokeWidth: 1.6,
       drawGapEdgePoints: true, labelsKMG2: spec.unit === 'bytes', connectSeparatedPoints: false, interactionModel: {}, highlightCircleSize: 3,

@@ -27,7 +27,7 @@ export class Findings {
         for (let i = 0; i < 5; i += 1) row.append(document.createElement('td'));
       }
       put(row.cells[0].firstChild, finding.agent);
-      put(row.cells[1], finding.group);
+      put(row.cells[1], finding.origin === 'fleet' ? `${finding.group}, by its peers` : finding.fleet.length ? `${finding.group}, also by its peers` : finding.group);
       put(row.cells[2], clock(finding.since));
       row.cells[2].title = finding.since;
       put(row.cells[3], finding.until ? clock(finding.until) : 'open', finding.until ? '' : 'bad');

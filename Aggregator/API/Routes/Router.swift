@@ -44,6 +44,7 @@ package func makeRoutes(
     return healthRoutes(dependencies, metrics: metrics, isLoopback: configuration.isLoopback)
         + fleetRoutes(dependencies)
         + findingRoutes(dependencies)
+        + anomalyRoutes(dependencies, bounds)
         + seriesRoutes(dependencies)
         + queryRoutes(dependencies, bounds, language: configuration.language)
         + federationRoutes(dependencies, bounds)

@@ -24,6 +24,10 @@ package protocol TenantSources: Sendable {
     func events(of tenant: TenantID) throws -> any EventSource
     /// What agents found strange, the newest first.
     func findings(_ query: FindingQuery, of tenant: TenantID) throws -> [StoredFinding]
+    /// What became strange together in a window.
+    /// - Parameter check: called now and then; ends the work with its error.
+    /// - Throws: ``AnomalyQueryError``.
+    func anomalies(_ query: AnomalyQuery, of tenant: TenantID, check: () throws -> Void) throws -> AnomalyRanking
     /// Every enrolled or heard agent, ascending by name.
     func agents(of tenant: TenantID) throws -> [AgentSummary]
     /// One line per agent, epoch and lane, ascending.

@@ -11,6 +11,7 @@ package struct StoredSeries: SeriesSource {
     package init(store: TenantStore) { self.store = store }
 
     package func select(_ request: SeriesRequest) throws -> any SeriesSelection {
+        if let bits = try AnomalyBits(store, request) { return bits }
         let range =
             Timestamp(milliseconds: request.range.lowerBound)...Timestamp(milliseconds: request.range.upperBound)
         let places = store.index.places(of: store.index.select(request.matchers, in: range))

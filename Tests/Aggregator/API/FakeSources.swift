@@ -13,6 +13,7 @@ final class FakeSources: TenantSources {
         var events: [ListeningEvent] = []
         var gaps: [Gap] = []
         var findings: [StoredFinding] = []
+        var anomalies = AnomalyRanking()
         var agents: [AgentSummary] = []
         var ledger: [LedgerLine] = []
         var failsAfterSeries: Int?
@@ -58,8 +59,16 @@ final class FakeSources: TenantSources {
     /// How many samples each write had.
     let counts = WriteCounts()
     func findings(_ query: FindingQuery, of tenant: TenantID) throws -> [StoredFinding] {
-        try self.tenant(tenant).findings.filter { query.agent == nil || $0.agent == query.agent }
+        try self.tenant(tenant).findings.filter {
+            (query.agent == nil || $0.agent == query.agent) && (query.id == nil || $0.finding.id == query.id)
+        }
     }
+    func anomalies(_ query: AnomalyQuery, of tenant: TenantID, check: () throws -> Void) throws -> AnomalyRanking {
+        try check()
+        lastAnomalyQuery.withLock { $0 = query }
+        return try self.tenant(tenant).anomalies
+    }
+    let lastAnomalyQuery = Mutex<AnomalyQuery?>(nil)
     func gaps(of tenant: TenantID, in range: ClosedRange<Timestamp>) throws -> [Gap] { try self.tenant(tenant).gaps }
     func events(of tenant: TenantID) throws -> any EventSource { FakeEvents(events: try self.tenant(tenant).events) }
     func agents(of tenant: TenantID) throws -> [AgentSummary] { try self.tenant(tenant).agents }
