@@ -60,6 +60,24 @@ package struct FleetCatalog {
 
     package init() {}
 
+    /// What an earlier start knew, in its order.
+    init(_ model: PeerModel, at time: Int64) {
+        for name in model.metrics.prefix(Self.featuresMax) {
+            let key = SeriesKey(modelName: name)
+            features.append(Feature(key: key, group: MetricGroup(name: key.name) ?? .metric))
+            featureNumbers[key] = features.count - 1
+        }
+        for set in model.sets {
+            for name in set.nodes where nodes.count < Self.nodesMax {
+                guard let agent = AgentID(rawValue: name), nodeNumbers[agent] == nil else { continue }
+                nodes.append(Node(agent: agent, peers: PeerName(job: set.job, region: set.region), lastSeenAt: time))
+                nodeNumbers[agent] = nodes.count - 1
+            }
+        }
+    }
+
+    func number(of agent: AgentID) -> Int? { nodeNumbers[agent] }
+
     mutating func takeReplaced() -> [Int] {
         defer { replaced = [] }
         return replaced

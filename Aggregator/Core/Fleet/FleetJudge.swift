@@ -34,6 +34,37 @@ package struct FleetJudge {
         for entry in open { adopted[entry.agent, default: []].append(entry.finding) }
     }
 
+    /// Puts back what was learnt before a restart, for the nodes of a catalogue that was made from the same model.
+    mutating func restore(_ model: PeerModel, _ catalog: FleetCatalog) {
+        guard catalog.features.count == model.metrics.count else { return }
+        for set in model.sets {
+            var group = Peers()
+            group.comparison = set.comparison
+            // A node that is not among the catalogue's keeps its place here, empty.
+            for (place, name) in set.nodes.enumerated() {
+                let number = AgentID(rawValue: name).flatMap(catalog.number)
+                let isOurs = number.map { catalog.nodes[$0].peers == .init(job: set.job, region: set.region) } ?? false
+                group.nodes.append(isOurs ? number ?? -1 : -1)
+                if isOurs, let number { group.numbers[number] = place }
+            }
+            peers[FleetCatalog.PeerName(job: set.job, region: set.region)] = group
+            for number in group.numbers.keys.sorted() { adopt(number, catalog.nodes[number].agent) }
+        }
+    }
+
+    /// What is learnt, to be kept.
+    func model(_ catalog: FleetCatalog) -> PeerModel {
+        let sets = peers.map { name, group in
+            var comparison = group.comparison
+            comparison.widen(to: catalog.features.count)
+            let nodes = group.nodes.map { number in
+                number >= 0 && catalog.nodes[number].peers == name ? catalog.nodes[number].agent.rawValue : ""
+            }
+            return PeerModel.Set(job: name.job, region: name.region, nodes: nodes, comparison: comparison)
+        }
+        return PeerModel(metrics: catalog.features.map(\.key.modelName), sets: sets)
+    }
+
     package var openFindings: [Finding] { watches.values.flatMap { $0.values.compactMap(\.finding) } }
 
     /// - Parameter end: of the minute, milliseconds.
@@ -53,9 +84,9 @@ package struct FleetJudge {
             let deviations = group.comparison.observe(
                 group.nodes.map { node in
                     // One that moved to other peers keeps its place here, empty.
-                    node < rows.count && catalog.nodes[node].peers == name ? rows[node] : []
+                    node >= 0 && node < rows.count && catalog.nodes[node].peers == name ? rows[node] : []
                 })
-            for (place, node) in group.nodes.enumerated() where catalog.nodes[node].peers == name {
+            for (place, node) in group.nodes.enumerated() where node >= 0 && catalog.nodes[node].peers == name {
                 let isHeard = node < rows.count && rows[node].contains(where: \.isFinite)
                 reports += look(node, deviations[place], isHeard: isHeard, end, catalog)
             }

@@ -31,11 +31,19 @@ package struct FleetTenant {
     private var unsaved: [(agent: AgentID, finding: Finding)] = []
     private static let unsavedMax = 10_000
 
+    /// Goes on where ``save()`` stood, if that is not long ago.
     /// - Throws: what reading the open findings throws.
-    package init(_ store: TenantStore, makeID: @escaping () -> ID128) throws {
+    package init(_ store: TenantStore, now: Timestamp, makeID: @escaping () -> ID128) throws {
         self.store = store
         judge = FleetJudge(adopting: try store.openFleetFindings(), makeID: makeID)
+        guard let model = FleetFile(directory: store.directory).read(now: now) else { return }
+        catalog = FleetCatalog(model, at: now.milliseconds)
+        judge.restore(model, catalog)
     }
+
+    /// Keeps what is learnt.
+    /// - Throws: when the file cannot be written.
+    package func save() throws { try FleetFile(directory: store.directory).write(judge.model(catalog)) }
 
     /// - Parameter end: of the minute, milliseconds.
     /// - Throws: what the store throws; findings that could not be kept are kept with the next minute's.
@@ -52,7 +60,10 @@ package struct FleetTenant {
         if !unsaved.isEmpty { try store.put(fleet: unsaved) }
         unsaved = []
         outcome.rates = Self.rates(minute, catalog)
-        if end % 3_600_000 == 0 { catalog.forget(before: end - FleetCatalog.idleMilliseconds) }
+        if end % 3_600_000 == 0 {
+            catalog.forget(before: end - FleetCatalog.idleMilliseconds)
+            try save()
+        }
         return outcome
     }
 

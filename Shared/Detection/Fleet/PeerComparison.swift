@@ -6,7 +6,8 @@
 /// detect and handle outliers", 1993). Few peers estimate a spread badly, so it is never taken below its own moving mean
 /// of an hour, nor below ``spreadShareMin`` of the median. A node's distance z = (x − m) / s, at most ``distanceMax``, is
 /// compared with its own moving mean of hours, so that a node that has always been larger is not strange, and one that
-/// becomes so is until that is learnt. The deviation is the difference, over its own root mean square among all peers and
+/// becomes so is until that is learnt. What the first half hour shows is usual; of a node that joins known peers only up
+/// to ``joinedMax``, so that one that is far off from its start is found. The deviation is the difference, over its own root mean square among all peers and
 /// a day where that is above 1: metrics with wild values deviate far without being strange.
 ///
 /// Cost: O(nodes) per metric, some 40 ns for each value; memory 4 B per node and metric.
@@ -17,6 +18,8 @@ package struct PeerComparison: Sendable {
     package static let minutesMin = 30
     package static let distanceMax: Float = 30
     package static let spreadShareMin: Float = 0.05
+    /// Usual distance that a joining node is granted.
+    package static let joinedMax: Float = 8
     /// Weights of a minute in the moving means of spreads, of distances and of squared deviations.
     static let spreadWeight: Float = 1 / 60
     static let distanceWeight: Float = 1 / 360
@@ -25,11 +28,13 @@ package struct PeerComparison: Sendable {
     static let countedMax: Float = 10
 
     package let metricCount: Int
-    private var spreads: [Float]
-    private var squares: [Float]
-    private var minutes: [UInt16]
-    /// Usual distances by node; a new node is expected to be like its peers.
-    private var usual: [[Float]] = []
+    var spreads: [Float]
+    var squares: [Float]
+    var minutes: [UInt16]
+    /// Usual distances by node.
+    var usual: [[Float]] = []
+    /// Minutes in which a node had something to compare.
+    var ages: [UInt16] = []
     private var buffer: [Float] = []
 
     /// - Parameter metrics: columns that rows have.
@@ -49,17 +54,22 @@ package struct PeerComparison: Sendable {
         wider.spreads.replaceSubrange(0..<metricCount, with: spreads)
         wider.squares.replaceSubrange(0..<metricCount, with: squares)
         wider.minutes.replaceSubrange(0..<metricCount, with: minutes)
+        wider.ages = ages
         wider.usual = usual.map { $0 + Array(repeating: 0, count: metrics - metricCount) }
         self = wider
     }
 
     /// A further node, numbered from 0.
-    package mutating func addNode() { usual.append(Array(repeating: 0, count: metricCount)) }
+    package mutating func addNode() {
+        usual.append(Array(repeating: 0, count: metricCount))
+        ages.append(0)
+    }
 
     /// Gives a node's number to a new one.
     package mutating func resetNode(_ number: Int) {
         guard usual.indices.contains(number) else { return }
         usual[number] = Array(repeating: 0, count: metricCount)
+        ages[number] = 0
     }
 
     /// Compares one minute.
@@ -67,6 +77,9 @@ package struct PeerComparison: Sendable {
     /// - Returns: by node its deviations, NaN where it is not judged.
     package mutating func observe(_ rows: [[Float]]) -> [[Float]] {
         var deviations = rows.map { _ in [Float](repeating: .nan, count: metricCount) }
+        for (node, row) in rows.enumerated() where ages.indices.contains(node) && row.contains(where: \.isFinite) {
+            ages[node] = min(ages[node], .max - 1) + 1
+        }
         for metric in 0..<metricCount {
             buffer.removeAll(keepingCapacity: true)
             for row in rows where metric < row.count && row[metric].isFinite { buffer.append(row[metric]) }
@@ -82,17 +95,23 @@ package struct PeerComparison: Sendable {
                 guard usual.indices.contains(node) else { continue }
                 let distance = max(-Self.distanceMax, min(Self.distanceMax, (row[metric] - median) / unit))
                 let deviation = distance - usual[node][metric]
-                usual[node][metric] += Self.distanceWeight * deviation
+                learn(deviation, metric, node)
                 let counted = min(Self.countedMax, abs(deviation))
                 sum += counted * counted
                 count += 1
-                if minutes[metric] > Self.minutesMin { deviations[node][metric] = deviation / tail }
+                if min(minutes[metric], ages[node]) > Self.minutesMin { deviations[node][metric] = deviation / tail }
             }
             if count > 0 {
                 squares[metric] += max(Self.squareWeight, 1 / Float(minutes[metric])) * (sum / count - squares[metric])
             }
         }
         return deviations
+    }
+
+    private mutating func learn(_ deviation: Float, _ metric: Int, _ node: Int) {
+        usual[node][metric] += max(Self.distanceWeight, 1 / Float(min(minutes[metric], ages[node]))) * deviation
+        guard minutes[metric] > Self.minutesMin, ages[node] <= Self.minutesMin else { return }
+        usual[node][metric] = max(-Self.joinedMax, min(Self.joinedMax, usual[node][metric]))
     }
 
     /// How far a node is from its peers in the metrics of one group: the largest deviation, or, of ``togetherMin`` metrics

@@ -16,6 +16,8 @@ import Testing
         let nodes: [String]
         var minute: Int64 = 0
         var noise = SeededGenerator(seed: 5)
+        /// Load that a node always has.
+        var usual: [String: Double] = [:]
 
         init(nodes count: Int, region: (Int) -> String = { _ in "eu" }) throws {
             nodes = (0..<count).map { "n\($0)" }
@@ -24,12 +26,12 @@ import Testing
                 labels[node] = [Label("job", "cache"), Label("region", region(number))]
             }
             test = try JudgedStore(labels: labels)
-            tenant = try Self.open(test.store)
+            tenant = try Self.open(test)
         }
 
-        static func open(_ store: TenantStore) throws -> FleetTenant {
+        static func open(_ test: JudgedStore, now: Timestamp? = nil) throws -> FleetTenant {
             var next: UInt64 = 0
-            return try FleetTenant(store) {
+            return try FleetTenant(test.store, now: now ?? test.time.now) {
                 next += 1
                 return ID128(high: 77, low: next)
             }
@@ -44,7 +46,7 @@ import Testing
             for _ in 0..<minutes {
                 let seconds = (0..<Int64(4)).map { minute * 60 + $0 * 15 }
                 for node in nodes where !silent.contains(node) {
-                    let extra = load(node)
+                    let extra = load(node) + usual[node, default: 0]
                     let (one, two) = (
                         Double.random(in: 0.8...1.2, using: &noise), Double.random(in: 90...110, using: &noise)
                     )
@@ -104,12 +106,28 @@ import Testing
         _ = try fleet.run(minutes: 40)
         _ = try fleet.run(minutes: 8) { $0 == "n2" ? 9 : 0 }
         #expect(try fleet.findings().map(\.until) == [nil])
-        fleet.tenant = try Fleet.open(fleet.test.store)
+        fleet.tenant = try Fleet.open(fleet.test)
         _ = try fleet.run(minutes: 2) { $0 == "n2" ? 9 : 0 }
         #expect(try fleet.findings().map(\.until) == [nil])
         _ = try fleet.run(minutes: 12, silent: ["n2"])
         #expect(try fleet.findings().count == 1)
         #expect(try fleet.findings().first?.until != nil)
+    }
+
+    @Test("what was learnt outlives a restart: a finding goes on and ends, and what is usual stays so")
+    func memory() throws {
+        let fleet = try Fleet(nodes: 6)
+        defer { fleet.test.close() }
+        fleet.usual = ["n4": 3]
+        _ = try fleet.run(minutes: 60)
+        _ = try fleet.run(minutes: 6) { $0 == "n2" ? 9 : 0 }
+        try fleet.tenant.save()
+        // The file's time is the machine's.
+        fleet.tenant = try Fleet.open(fleet.test, now: SystemTimeSource().now)
+        _ = try fleet.run(minutes: 2) { $0 == "n2" ? 9 : 0 }
+        #expect(try fleet.findings().map(\.until) == [nil])
+        _ = try fleet.run(minutes: 40)
+        #expect(try fleet.findings().map { $0.until?.milliseconds } == [JudgedStore.start + 68 * 60_000])
     }
 
     @Test("rates by job and region and by metric count samples of watched metrics")

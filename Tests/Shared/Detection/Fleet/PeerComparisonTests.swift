@@ -92,6 +92,44 @@ import Testing
         #expect(unjudged.observe(nil) == .closed)
     }
 
+    @Test("a node that joins is granted to be somewhat different, not to be far off")
+    func joining() {
+        for (value, isStrange) in [(Float(170), false), (400, true)] {
+            var comparison = warm(nodes: 8, metrics: 1, minutes: 120)
+            comparison.addNode()
+            var generator = SeededGenerator(seed: 4)
+            var last = Float.nan
+            for minute in 0..<40 {
+                let rows = (0..<9).map { [$0 == 8 ? value : 100 + 10 * Self.normal(&generator)] }
+                last = comparison.observe(rows)[8][0]
+                #expect(last.isNaN == (minute < PeerComparison.minutesMin))
+            }
+            #expect((last >= StrangeMinutes.threshold) == isStrange, "\(value): \(last)")
+        }
+    }
+
+    @Test("a model goes on where it was kept; what is damaged is refused")
+    func bytes() throws {
+        var comparison = warm(nodes: 6, metrics: 2, minutes: 50)
+        let model = PeerModel(
+            metrics: ["load", "memory"],
+            sets: [.init(job: "cache", region: "eu", nodes: (0..<6).map { "n\($0)" }, comparison: comparison)])
+        let kept = model.bytes
+        let read = try PeerModel(bytes: kept)
+        #expect(read.metrics == model.metrics && read.sets.map(\.nodes) == model.sets.map(\.nodes))
+        var back = try #require(read.sets.first?.comparison)
+        let rows: [[Float]] = (0..<6).map { [100 + Float($0), $0 == 3 ? 300 : 90] }
+        #expect(comparison.observe(rows) == back.observe(rows))
+        for length in 0..<kept.count {
+            #expect(throws: DetectionError.self) { try PeerModel(bytes: Array(kept[..<length])) }
+        }
+        for position in stride(from: 0, to: kept.count, by: 7) {
+            var torn = kept
+            torn[position] ^= 0x10
+            #expect(throws: DetectionError.self) { try PeerModel(bytes: torn) }
+        }
+    }
+
     @Test("many that deviate a little are as strange as one that deviates much; few are not")
     func strength() {
         #expect(PeerComparison.strength(of: [Float]()) == nil && PeerComparison.strength(of: [.nan]) == nil)
