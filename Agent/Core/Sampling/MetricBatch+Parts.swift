@@ -1,9 +1,11 @@
 package import Telemetry
+import WireFormat
 
 extension MetricBatch {
-    /// Splits by series so that no part holds more than `samplesMax` samples, unless one series alone does.
+    /// Splits by series so that no part holds more than `samplesMax` samples, unless one series alone does, nor more
+    /// groups than a block may.
     package func parts(samplesMax: Int) -> [MetricBatch] {
-        guard sampleCount > samplesMax else { return [self] }
+        guard sampleCount > samplesMax || groups.count > MetricBlock.groupsMax else { return [self] }
         var parts: [MetricBatch] = []
         var open = MetricBatch()
         var room = samplesMax
@@ -11,7 +13,7 @@ extension MetricBatch {
             let height = max(1, group.timestamps.count)
             var first = 0
             while first < group.series.count {
-                if room < height, !open.groups.isEmpty {
+                if room < height && !open.groups.isEmpty || open.groups.count == MetricBlock.groupsMax {
                     parts.append(open)
                     open = MetricBatch()
                     room = samplesMax

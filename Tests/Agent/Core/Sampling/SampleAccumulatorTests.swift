@@ -3,6 +3,7 @@ import Buffer
 import Collectors
 import Telemetry
 import Testing
+import WireFormat
 
 @Suite("sample accumulator")
 struct SampleAccumulatorTests {
@@ -100,6 +101,26 @@ struct SampleAccumulatorTests {
         #expect(parts.count > 1)
         #expect(parts.allSatisfy { $0.sampleCount <= 20 })
         #expect(parts.flatMap { $0.groups.flatMap(\.values) } == whole.groups.flatMap(\.values))
+    }
+
+    @Test("a batch with more times than a block may have is cut, too")
+    func manyTimes() throws {
+        var accumulator = SampleAccumulator()
+        let pushed = (0..<4000).map { number in
+            (
+                descriptor: SeriesDescriptor(key: SeriesKey(name: "s\(number)"), type: .gauge),
+                sample: Sample(timestamp: Timestamp(milliseconds: Int64(number)), value: Double(number))
+            )
+        }
+        let batch = try #require(accumulator.columns(of: pushed)?.batch)
+        let parts = batch.parts(samplesMax: 24_000)
+        #expect(parts.map(\.groups.count) == [1024, 1024, 1024, 928])
+        #expect(parts.flatMap { $0.groups.flatMap(\.values) } == (0..<4000).map(Double.init))
+        for part in parts {
+            #expect(throws: Never.self) {
+                try MetricBlock.encode(part, tables: [TableReference(hash: .zero, count: 4000)])
+            }
+        }
     }
 
     @Test("tables cover new series with new tables and start over when there are too many")
