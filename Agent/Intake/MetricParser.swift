@@ -28,7 +28,7 @@ public enum MetricLimits {
     public static let reservedPrefixes = ["stagebox_", "node_"]
     /// Labels that the aggregator sets from the agent's enrolment. An application's own are kept as `exported_…`,
     /// as Prometheus does.
-    public static let enrolmentLabels: Set<String> = ["instance", "job", "region", "site"]
+    public static let enrolmentLabels: Set<String> = ["instance", "job", "region", "site", SeriesKey.relayLabel]
 }
 
 /// Reads samples from JSON: `{"name": …, "value": …, "timestamp"?: …, "type"?: …, "labels"?: {…}}`, one, an array, or

@@ -3,7 +3,7 @@ import Telemetry
 /// Names of other worlds as Prometheus writes them.
 public enum SourceNames {
     /// Labels that the aggregator sets from the agent's enrolment; a source's own become `exported_…`.
-    public static let enrolmentLabels: Set<String> = ["instance", "job", "region", "site"]
+    public static let enrolmentLabels: Set<String> = ["instance", "job", "region", "site", SeriesKey.relayLabel]
     /// Names that the agent's own series bear.
     public static let reservedPrefixes = ["stagebox_", "node_"]
     /// The quantiles of every summary that a source makes.

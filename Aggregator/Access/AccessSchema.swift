@@ -47,5 +47,6 @@ enum AccessSchema {
                 tenant TEXT PRIMARY KEY REFERENCES tenants(name), version INTEGER NOT NULL, fingerprint BLOB NOT NULL,
                 noted_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
             """),
+        Migration("ALTER TABLE enrolments ADD COLUMN relay INTEGER NOT NULL DEFAULT 0;"),
     ]
 }

@@ -36,8 +36,8 @@ extension AccessStore {
                 """
                 INSERT INTO enrolments(
                     id, secret_hash, tenant, agent, region, site, job, created_at, expires_at, uses_max, groups,
-                    pseudonym_version, pseudonym_sealed)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                    pseudonym_version, pseudonym_sealed, relay)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
                 """)
             try insert.bind(1, id.bytes)
             try insert.bind(2, Hash.blake2b256(secret).bytes)
@@ -57,6 +57,7 @@ extension AccessStore {
                 try insert.bindNull(12)
                 try insert.bindNull(13)
             }
+            try insert.bind(14, offer.isRelay ? 1 : 0)
             try insert.run()
         }
         return (id, secret)
@@ -87,7 +88,7 @@ extension AccessStore {
 
     static let enrolmentColumns = """
         SELECT id, secret_hash, tenant, agent, region, site, job, created_at, expires_at, uses_max, uses, revoked_at,
-            groups, pseudonym_version, pseudonym_sealed
+            groups, pseudonym_version, pseudonym_sealed, relay
         FROM enrolments
         """
 
@@ -104,7 +105,8 @@ extension AccessStore {
         let agent = row.isNull(3) ? nil : AgentID(rawValue: row.text(3))
         let offer = EnrolmentOffer(
             tenant: tenant, agent: agent, region: row.text(4), site: row.text(5), job: row.text(6),
-            groups: GroupName.list(row.text(12)) ?? [], expiresAt: Timestamp(milliseconds: row.integer(8)),
+            isRelay: row.integer(15) != 0, groups: GroupName.list(row.text(12)) ?? [],
+            expiresAt: Timestamp(milliseconds: row.integer(8)),
             usesMax: row.integer(9))
         return EnrolmentRecord(
             id: id, offer: offer, createdAt: Timestamp(milliseconds: row.integer(7)), uses: row.integer(10),

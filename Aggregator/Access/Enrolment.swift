@@ -8,6 +8,8 @@ package struct EnrolmentOffer: Hashable, Sendable {
     package var region: String
     package var site: String
     package var job: String
+    /// Whether its agents may hand on the series of others.
+    package var isRelay: Bool
     /// The groups that it is put into, later ones over earlier.
     package var groups: [GroupName]
     package var expiresAt: Timestamp
@@ -17,7 +19,8 @@ package struct EnrolmentOffer: Hashable, Sendable {
 
     package init(
         tenant: TenantID, agent: AgentID? = nil, region: String = "", site: String = "", job: String = "",
-        groups: [GroupName] = [], expiresAt: Timestamp, usesMax: Int64 = 1, pseudonymKey: PseudonymOffer? = nil
+        isRelay: Bool = false, groups: [GroupName] = [], expiresAt: Timestamp, usesMax: Int64 = 1,
+        pseudonymKey: PseudonymOffer? = nil
     ) {
         self.pseudonymKey = pseudonymKey
         self.tenant = tenant
@@ -25,6 +28,7 @@ package struct EnrolmentOffer: Hashable, Sendable {
         self.region = region
         self.site = site
         self.job = job
+        self.isRelay = isRelay
         self.groups = groups
         self.expiresAt = expiresAt
         self.usesMax = usesMax

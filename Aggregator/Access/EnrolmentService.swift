@@ -209,7 +209,7 @@ package final class EnrolmentService: Sendable {
             serial: ID128(random: &generator), tenant: offer.tenant, agent: agent, identityKey: request.identityKey,
             boxKey: request.boxKey, notBefore: now.advanced(byMilliseconds: -300_000),
             notAfter: now.advanced(byMilliseconds: AccessLimits.certificateMilliseconds), region: offer.region,
-            site: offer.site, job: offer.job)
+            site: offer.site, job: offer.job, isRelay: offer.isRelay)
         let issued = sign(certificate, enrolment: enrolment.id, bornAt: nil, now: now)
         try AccessStore.insert(issued, database)
         try AccessStore.setPassword(passwordHash, of: agent, offer.tenant, database)

@@ -131,6 +131,8 @@ struct Enrol: ParsableCommand {
     var minutes = 60
     @Option(help: "A group that it is put into; repeat for more, later ones override earlier ones.")
     var group: [String] = []
+    @Flag(help: "It hands on what a regional aggregator forwards, under the series' own labels.")
+    var relay = false
     @OptionGroup var about: TenantOption
 
     func run() throws {
@@ -139,6 +141,7 @@ struct Enrol: ParsableCommand {
         ]
         for name in group { _ = try GroupName(validating: name) }
         if !group.isEmpty { fields["groups"] = group.joined(separator: ", ") }
+        if relay { fields["relay"] = true }
         if let agent { fields["agent"] = try AgentID(validating: agent).rawValue }
         print(try PseudonymKeys(session: about.session()).token(fields))
     }

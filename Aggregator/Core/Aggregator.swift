@@ -113,9 +113,10 @@ package final class Aggregator: Sendable {
             root: root, configuration: storeConfiguration, time: time, metrics: metrics,
             agentLabels: { tenant, agent in
                 guard let certificate = directory.certificate(of: agent, tenant: tenant)?.certificate else { return [] }
-                return [
+                let labels = [
                     Label("job", certificate.job), Label("region", certificate.region), Label("site", certificate.site),
-                ].filter { !$0.value.isEmpty }
+                ]
+                return AgentLabels(labels.filter { !$0.value.isEmpty }, isRelay: certificate.isRelay)
             })
         self.store = store
         let limits = LimitsFile("\(root)/limits.conf")

@@ -84,6 +84,7 @@ struct StoreSources: TenantSources {
             summary.region = certificate.region
             summary.site = certificate.site
             summary.job = certificate.job
+            summary.isRelay = certificate.isRelay
             summary.certificateEndsAt = certificate.notAfter
             summaries[certificate.agent] = summary
         }

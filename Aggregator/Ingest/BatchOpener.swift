@@ -120,6 +120,12 @@ package struct BatchOpener: Sendable {
         } catch {
             return rejected(code(of: error), "body: \(error)", payload, claimed: header.key)
         }
+        if header.flags.contains(.relayed), header.kind != .metrics || !certificate.isRelay {
+            return .rejected(
+                OpenedMessage.Rejected(
+                    code: .malformed, header: header.kind.isSequenced ? header : nil,
+                    detail: "\(header.kind.name) handed on by an agent that is no relay", payload: payload))
+        }
         do throws(WireError) {
             return try decode(body, header, now)
         } catch {

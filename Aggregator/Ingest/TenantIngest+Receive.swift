@@ -149,9 +149,15 @@ extension TenantIngest {
             return settle(header, as: .epochClosed, "the buffer was rewound", block.body, lane, agent, now)
         }
         let isAhead = header.lastTimestamp.milliseconds(since: now) > IngestLimits.aheadMillisecondsMax
+        // What a relay hands on has others' times: its clock says nothing of them, nor they of its clock.
+        let isRelayed = header.flags.contains(.relayed)
+        if isRelayed, isAhead {
+            return settle(header, as: .malformed, "handed on from times to come", block.body, lane, agent, now)
+        }
         // A finding is told at once and as it is: what quarantine holds back is not looked at by anybody.
         let isQuarantined =
-            header.kind != .findings && (isAhead || !header.clock.isSynchronized && !isBorneOut(block, agent, now))
+            header.kind != .findings && !isRelayed
+            && (isAhead || !header.clock.isSynchronized && !isBorneOut(block, agent, now))
         let age = now.milliseconds(since: header.lastTimestamp)
         let retention =
             header.kind == .events ? configuration.eventRetentionMilliseconds : configuration.retentionMilliseconds
@@ -181,7 +187,7 @@ extension TenantIngest {
             if agent.quarantinedBoots.count < AgentIngest.quarantinedBootsMax {
                 agent.quarantinedBoots.insert(header.clock.bootID)
             }
-        } else if header.kind == .metrics, agent.quarantinedBoots.contains(header.clock.bootID) {
+        } else if header.kind == .metrics, !isRelayed, agent.quarantinedBoots.contains(header.clock.bootID) {
             reference(agent, header.clock, wall: header.lastTimestamp)
         }
         var accepted = block

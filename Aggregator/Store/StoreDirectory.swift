@@ -10,7 +10,7 @@ package final class StoreDirectory: IngestStore, Sendable {
     package let configuration: StoreConfiguration
     package let metrics: OwnMetrics
     private let time: any TimeSource
-    private let agentLabels: @Sendable (TenantID, AgentID) -> [Label]
+    private let agentLabels: @Sendable (TenantID, AgentID) -> AgentLabels
     private let open = Mutex<[TenantID: TenantStore]>([:])
     private let limits = Mutex<[String: TenantLimits]>([:])
 
@@ -19,7 +19,7 @@ package final class StoreDirectory: IngestStore, Sendable {
     package init(
         root: String, configuration: StoreConfiguration = StoreConfiguration(), time: any TimeSource,
         metrics: OwnMetrics = OwnMetrics(),
-        agentLabels: @escaping @Sendable (TenantID, AgentID) -> [Label] = { _, _ in [] }
+        agentLabels: @escaping @Sendable (TenantID, AgentID) -> AgentLabels = { _, _ in [] }
     ) {
         self.root = root
         self.configuration = configuration

@@ -134,7 +134,7 @@ extension TenantStore {
             }
             let labels = allLabels(of: agent)
             for (descriptor, id) in zip(series, IDList.decode(statement.blob(2))) where id > 0 {
-                let key = SeriesKey(labels: labels + descriptor.key.labels)
+                let key = labels.key(of: descriptor.key)
                 found[SeriesID(UInt32(truncatingIfNeeded: id))] = (
                     SeriesDescriptor(key: key, type: descriptor.type), number
                 )
@@ -194,9 +194,8 @@ extension TenantStore {
     }
 
     /// What the agent's certificate adds; `instance` is always the agent's name.
-    func allLabels(of agent: AgentID) -> [Label] {
-        if agent == PushedSeries.agent { return [] }
-        return [Label("instance", agent.rawValue)] + (agentLabels?(agent) ?? []).filter { $0.name != "instance" }
+    func allLabels(of agent: AgentID) -> AgentLabels {
+        agent == PushedSeries.agent ? [] : (agentLabels?(agent) ?? []).named(agent)
     }
 
     /// Level-0 rows that a crash left behind although a day file or the events hold them.

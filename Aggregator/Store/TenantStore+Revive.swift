@@ -40,7 +40,7 @@ extension TenantStore {
     }
 
     /// Finds or numbers series, as far as the tenant's limits allow; the rest has no id.
-    func register(_ series: [SeriesDescriptor], agent: AgentNumber, labels: [Label]) -> [SeriesID] {
+    func register(_ series: [SeriesDescriptor], agent: AgentNumber, labels: AgentLabels) -> [SeriesID] {
         let limits = limits
         return index.register(
             series, agent: agent, agentLabels: labels, seriesMax: limits.activeSeries,

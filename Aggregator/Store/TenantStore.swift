@@ -23,7 +23,7 @@ package final class TenantStore: Sendable {
     package let index: SeriesIndex
     let time: any TimeSource
     let metrics: OwnMetrics
-    let agentLabels: (@Sendable (AgentID) -> [Label])?
+    let agentLabels: (@Sendable (AgentID) -> AgentLabels)?
     let indexFile: IndexFile
     let ingest: GuardedDatabase
     let ingestReaders: ReaderPool
@@ -106,7 +106,7 @@ package final class TenantStore: Sendable {
     ///   then an index that has to be rebuilt from agents' tables is an error.
     package init(
         tenant: TenantID, directory: String, configuration: StoreConfiguration, time: any TimeSource,
-        metrics: OwnMetrics, agentLabels: (@Sendable (AgentID) -> [Label])?
+        metrics: OwnMetrics, agentLabels: (@Sendable (AgentID) -> AgentLabels)?
     ) throws {
         self.tenant = tenant
         self.directory = directory

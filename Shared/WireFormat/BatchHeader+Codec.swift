@@ -5,7 +5,8 @@ public import Telemetry
 //   offset width
 //        0     4  magic "SBXB"
 //        4     1  version, 1
-//        5     1  kind        6  1  lane        7  1  flags: bit 0 stale key, bit 1 clock synchronised; rest 0
+//        5     1  kind        6  1  lane        7  1  flags: bit 0 stale key, bit 1 clock
+//                                                      synchronised, bit 2 relayed; rest 0
 //        8    16  epoch
 //       24     8  sequence    0 exactly for tables and keys
 //       32    16  data-key id
@@ -75,7 +76,7 @@ extension BatchHeader {
         let kind = try reader.readCase(BatchKind.self, "kind")
         let lane = try reader.readCase(Lane.self, "lane")
         let flags = try reader.readByte("flags")
-        guard flags & ~(Flags.staleKey.rawValue | Self.clockSynchronized) == 0 else { throw .invalid("flags") }
+        guard flags & ~(Flags.all.rawValue | Self.clockSynchronized) == 0 else { throw .invalid("flags") }
         let epoch = try reader.readIdentifier("epoch")
         let sequence = try reader.read(littleEndian: UInt64.self, "sequence")
         guard (sequence == 0) == !kind.isSequenced, sequence < .max else { throw .invalid("sequence") }
@@ -93,7 +94,7 @@ extension BatchHeader {
             throw .invalid("agent")
         }
         self.init(
-            kind: kind, lane: lane, flags: Flags(rawValue: flags & Flags.staleKey.rawValue), agent: agent,
+            kind: kind, lane: lane, flags: Flags(rawValue: flags & Flags.all.rawValue), agent: agent,
             epoch: epoch, sequence: sequence, dataKeyID: dataKeyID, firstTimestamp: first, lastTimestamp: last,
             recordCount: recordCount,
             clock: ClockReading(

@@ -83,13 +83,20 @@ package struct SampleAccumulator: Sendable {
 
     package init(registry: SeriesRegistry = SeriesRegistry(capacity: Self.seriesMax)) { self.registry = registry }
 
-    private mutating func refuse(_ reason: Refusal, _ count: Int = 1) {
+    mutating func refuse(_ reason: Refusal, _ count: Int = 1) {
         if count > 0 { refused[reason, default: 0] += count }
     }
 
     private mutating func number(of key: SeriesKey, _ type: MetricType) -> UInt32? {
         guard key.isWithinLimits, let number = registry.register(key, type) else { return nil }
         while lastUsed.count <= Int(number) { lastUsed.append(flushes) }
+        return number
+    }
+
+    /// The series' number, which it keeps from now on for as long as one that a flush has used; nil: it found no room.
+    mutating func use(_ descriptor: SeriesDescriptor) -> UInt32? {
+        guard let number = number(of: descriptor.key, descriptor.type) else { return nil }
+        lastUsed[Int(number)] = flushes
         return number
     }
 
@@ -322,16 +329,5 @@ package struct SampleAccumulator: Sendable {
         }
         layouts = [:]
         renewals += 1
-    }
-}
-
-extension SeriesKey {
-    /// Whether a table can hold it.
-    fileprivate var isWithinLimits: Bool {
-        labels.count <= SeriesLimits.labelCountMax
-            && labels.allSatisfy {
-                $0.name.utf8.count <= SeriesLimits.labelNameBytesMax
-                    && $0.value.utf8.count <= SeriesLimits.labelValueBytesMax
-            }
     }
 }

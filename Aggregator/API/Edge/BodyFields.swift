@@ -6,13 +6,15 @@ struct BodyFields {
     static let bytesMax = 16 * 1024
 
     private enum Value: Decodable {
-        case text(String), number(Int64), null
+        case text(String), number(Int64), flag(Bool), null
         init(from decoder: any Decoder) throws {
             let container = try decoder.singleValueContainer()
             if container.decodeNil() {
                 self = .null
             } else if let number = try? container.decode(Int64.self) {
                 self = .number(number)
+            } else if let flag = try? container.decode(Bool.self) {
+                self = .flag(flag)
             } else {
                 self = .text(try container.decode(String.self))
             }
@@ -25,7 +27,8 @@ struct BodyFields {
         do {
             values = bytes.isEmpty ? [:] : try JSONDecoder().decode([String: Value].self, from: Data(bytes))
         } catch {
-            throw Problem(.invalidRequest, "the body must be a JSON object whose members are texts or whole numbers")
+            throw Problem(
+                .invalidRequest, "the body must be a JSON object whose members are texts, whole numbers or truths")
         }
         if let stranger = values.keys.filter({ !known.contains($0) }).min() {
             throw Problem(
@@ -37,7 +40,7 @@ struct BodyFields {
         switch values[name] {
         case .text(let text): return text
         case nil, .null: return nil
-        case .number: throw Problem(.invalidRequest, "\(name): a text, not a number")
+        case .number, .flag: throw Problem(.invalidRequest, "\(name): a text, not a number or truth")
         }
     }
 
@@ -45,7 +48,15 @@ struct BodyFields {
         switch values[name] {
         case .number(let number): return number
         case nil, .null: return nil
-        case .text: throw Problem(.invalidRequest, "\(name): a whole number, not a text")
+        case .text, .flag: throw Problem(.invalidRequest, "\(name): a whole number, not a text or truth")
+        }
+    }
+
+    func flag(_ name: String) throws -> Bool? {
+        switch values[name] {
+        case .flag(let flag): return flag
+        case nil, .null: return nil
+        case .text, .number: throw Problem(.invalidRequest, "\(name): true or false")
         }
     }
 

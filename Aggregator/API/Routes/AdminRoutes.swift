@@ -91,12 +91,12 @@ private func enrolmentTokenRoutes(_ dependencies: APIDependencies) -> [Route] {
         },
         Route(
             .post, "/api/v1/admin/enrolments", .admin,
-            "a token that enrols agents: {\"agent\",\"region\",\"site\",\"job\",\"groups\",\"expires_in_seconds\",…}"
+            "a token that enrols agents: {\"agent\",\"region\",\"site\",\"job\",\"relay\",\"groups\",…}"
         ) { request in
             let tenant = try await request.tenant(access, pool)
             let body = try await request.fields([
-                "agent", "region", "site", "job", "groups", "expires_in_seconds", "uses", "pseudonym_key_version",
-                "pseudonym_key_fingerprint", "pseudonym_key_sealed",
+                "agent", "region", "site", "job", "relay", "groups", "expires_in_seconds", "uses",
+                "pseudonym_key_version", "pseudonym_key_fingerprint", "pseudonym_key_sealed",
             ])
             let names = try body.text("groups") ?? ""
             guard let groups = names.isEmpty ? [] : GroupName.list(names) else {
@@ -106,7 +106,8 @@ private func enrolmentTokenRoutes(_ dependencies: APIDependencies) -> [Route] {
             let lifetime = try body.seconds("expires_in_seconds") ?? 3600
             let offer = EnrolmentOffer(
                 tenant: tenant, agent: try body.name(AgentID.self, "agent"), region: try body.text("region") ?? "",
-                site: try body.text("site") ?? "", job: try body.text("job") ?? "", groups: groups,
+                site: try body.text("site") ?? "", job: try body.text("job") ?? "",
+                isRelay: try body.flag("relay") ?? false, groups: groups,
                 expiresAt: request.now.advanced(byMilliseconds: lifetime * 1000),
                 usesMax: try body.integer("uses") ?? 1, pseudonymKey: try body.pseudonymKey())
             let enrolment = dependencies.enrolment
@@ -192,7 +193,8 @@ extension EnrolmentRecord {
         .object([
             ("id", .string(id.description)), ("agent", .text(offer.agent?.rawValue)),
             ("region", .string(offer.region)), ("site", .string(offer.site)), ("job", .string(offer.job)),
-            ("groups", .array(offer.groups.map { .string($0.rawValue) })), ("created", .time(createdAt)),
+            ("relay", .bool(offer.isRelay)), ("groups", .array(offer.groups.map { .string($0.rawValue) })),
+            ("created", .time(createdAt)),
             ("expires", .time(offer.expiresAt)), ("uses", .integer(uses)),
             ("uses_max", .integer(offer.usesMax)), ("revoked", .time(revokedAt)),
         ])

@@ -28,6 +28,8 @@ package struct AgentSummary: Hashable, Sendable {
     package var region = ""
     package var site = ""
     package var job = ""
+    /// It hands on series of others.
+    package var isRelay = false
     package var runningConfigurationVersion: UInt64 = 0
     package var keyBundleVersion: UInt64 = 0
     /// Two running epochs have proved themselves alive together.
@@ -58,7 +60,7 @@ package struct AgentSummary: Hashable, Sendable {
             ("clock_synchronized", .bool(isClockSynchronized)), ("buffer_bytes", .count(bufferBytes)),
             ("pending_batches", .count(pending.batches)), ("pending_records", .count(pending.records)),
             ("region", .string(region)), ("site", .string(site)), ("job", .string(job)),
-            ("configuration_version", .count(runningConfigurationVersion)),
+            ("relay", .bool(isRelay)), ("configuration_version", .count(runningConfigurationVersion)),
             ("key_bundle_version", .count(keyBundleVersion)), ("clone_suspected", .bool(isCloneSuspected)),
             ("certificate_ends", .time(certificateEndsAt)), ("epoch", .text(runningEpoch?.description)),
             ("configuration", .array(configuration.map(\.json))),

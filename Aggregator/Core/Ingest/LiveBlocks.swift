@@ -2,6 +2,7 @@ import API
 import Ingest
 import Store
 import Telemetry
+import WireFormat
 
 /// Turns committed blocks of watched agents into what their open pages get.
 struct LiveBlocks {
@@ -25,7 +26,9 @@ struct LiveBlocks {
 
     mutating func publish(_ commit: IngestCommit) {
         for block in commit.blocks where feed.isWatched(block.agent, of: tenant) {
-            guard case .metrics(let hashes, let samples) = block.content, !block.isQuarantined else { continue }
+            guard case .metrics(let hashes, let samples) = block.content, !block.isQuarantined,
+                !block.header.flags.contains(.relayed)
+            else { continue }
             feed.publish(series(of: samples, hashes, block.agent), of: block.agent, tenant: tenant)
         }
     }

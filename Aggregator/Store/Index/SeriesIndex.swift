@@ -43,7 +43,7 @@ package final class SeriesIndex: Sendable {
     ///   - seriesMax: further series get no id; nil: the index' own bound.
     ///   - isAllowed: series that are not get no id either.
     package func register(
-        _ descriptors: [SeriesDescriptor], agent: AgentNumber, agentLabels: [Label], seriesMax: Int? = nil,
+        _ descriptors: [SeriesDescriptor], agent: AgentNumber, agentLabels: AgentLabels, seriesMax: Int? = nil,
         isAllowed: (SeriesKey) -> Bool = { _ in true }
     ) -> [SeriesID] {
         let seriesMax = seriesMax ?? self.seriesMax
@@ -51,12 +51,12 @@ package final class SeriesIndex: Sendable {
     }
 
     private func register(
-        _ descriptors: [SeriesDescriptor], _ agent: AgentNumber, _ agentLabels: [Label], _ seriesMax: Int,
+        _ descriptors: [SeriesDescriptor], _ agent: AgentNumber, _ agentLabels: AgentLabels, _ seriesMax: Int,
         _ isAllowed: (SeriesKey) -> Bool
     ) -> [SeriesID] {
         state.withLock { state in
             descriptors.map { descriptor in
-                let key = SeriesKey(labels: agentLabels + descriptor.key.labels)
+                let key = agentLabels.key(of: descriptor.key)
                 if let known = state.find(key) {
                     state.share(known, with: agent)
                     return known

@@ -17,10 +17,13 @@ public struct Certificate: WireRecord, Hashable {
     public var region: String
     public var site: String
     public var job: String
+    /// Whether the agent may hand on series of others under their own labels.
+    public var isRelay: Bool
 
     public init(
         serial: ID128, tenant: TenantID, agent: AgentID, identityKey: ID256, boxKey: ID256, notBefore: Timestamp,
-        notAfter: Timestamp, region: String = "", site: String = "", job: String = ""
+        notAfter: Timestamp, region: String = "", site: String = "", job: String = "",
+        isRelay: Bool = false
     ) {
         self.serial = serial
         self.tenant = tenant
@@ -32,6 +35,7 @@ public struct Certificate: WireRecord, Hashable {
         self.region = region
         self.site = site
         self.job = job
+        self.isRelay = isRelay
     }
 
     public func isValid(at time: Timestamp) -> Bool { notBefore <= time && time < notAfter }
@@ -47,6 +51,8 @@ public struct Certificate: WireRecord, Hashable {
         writer.write(text: region)
         writer.write(text: site)
         writer.write(text: job)
+        // Added later: certificates of other agents stay as they were.
+        if isRelay { writer.write(true) }
     }
 
     public init(fieldsFrom reader: inout ByteReader) throws(WireError) {
@@ -61,5 +67,6 @@ public struct Certificate: WireRecord, Hashable {
         region = try reader.readText("region", max: Self.labelBytesMax)
         site = try reader.readText("site", max: Self.labelBytesMax)
         job = try reader.readText("job", max: Self.labelBytesMax)
+        isRelay = reader.remaining == 0 ? false : try reader.readBool("relay")
     }
 }

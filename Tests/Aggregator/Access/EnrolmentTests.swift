@@ -35,10 +35,10 @@ import WireFormat
             time: time, credentialsChanged: { changes.add() })
     }
 
-    private func offer(_ agent: String? = nil, uses: Int64 = 1) -> EnrolmentOffer {
+    private func offer(_ agent: String? = nil, uses: Int64 = 1, isRelay: Bool = false) -> EnrolmentOffer {
         EnrolmentOffer(
             tenant: acme, agent: agent.map { AgentID(unchecked: $0) }, region: "eu", site: "fra1", job: "edge",
-            expiresAt: time.now.advanced(byMilliseconds: 3_600_000), usesMax: uses)
+            isRelay: isRelay, expiresAt: time.now.advanced(byMilliseconds: 3_600_000), usesMax: uses)
     }
 
     private func request(
@@ -75,6 +75,17 @@ import WireFormat
         #expect(changes.value == 1)
         let credential = try #require(try store.brokerCredentials().first)
         #expect(credential.userName == "acme/node-1" && credential.passwordHash.hasPrefix("$7$101$"))
+    }
+
+    @Test("only a token that says so makes a relay, and it stays one over a renewal")
+    func relay() throws {
+        for isRelay in [true, false] {
+            let token = try EnrolmentToken(text: service.createToken(offer(isRelay: isRelay)).text)
+            let agent = try enrol(request(token, SigningKey(), BoxKeyPair())).agent
+            #expect(agents.certificate(of: agent, tenant: acme)?.certificate.isRelay == isRelay)
+            #expect(try service.renew(agent, of: acme).certificate.isRelay == isRelay)
+        }
+        #expect(try store.enrolments(of: acme).map(\.offer.isRelay).sorted { !$0 && $1 } == [false, true])
     }
 
     @Test("the same key may repeat until its first birth, another key may not")

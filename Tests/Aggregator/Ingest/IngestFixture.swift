@@ -232,13 +232,15 @@ final class TestAgent {
 
     /// The key batch and the payload of a batch.
     func seal(
-        _ kind: BatchKind, _ sequence: UInt64, lane: Lane = .live, records: UInt32 = 3, body: [UInt8]
+        _ kind: BatchKind, _ sequence: UInt64, lane: Lane = .live, records: UInt32 = 3,
+        flags: BatchHeader.Flags = [], last: Timestamp? = nil, body: [UInt8]
     ) throws -> [UInt8] {
         let current = try keys.next(now: now, clock: clock).current
         let header = BatchHeader(
-            kind: kind, lane: lane, agent: id, epoch: epoch, sequence: sequence, dataKeyID: current.key.id,
+            kind: kind, lane: lane, flags: flags, agent: id, epoch: epoch, sequence: sequence,
+            dataKeyID: current.key.id,
             // The bodies' samples are at 0 ms and after.
-            firstTimestamp: kind == .metrics ? Timestamp(milliseconds: 0) : now, lastTimestamp: now,
+            firstTimestamp: kind == .metrics ? Timestamp(milliseconds: 0) : now, lastTimestamp: last ?? now,
             recordCount: records, clock: clock, nonce: RandomBytes.nonce())
         return SealedBatch.seal(header: header, tenant: IngestBench.tenant, plaintext: body, key: current.key)
     }

@@ -66,7 +66,10 @@ enum RecordSamples {
     static let certificate = Certificate(
         serial: other, tenant: TenantID(unchecked: "acme"), agent: AgentID(unchecked: "edge-01"),
         identityKey: hash(30), boxKey: hash(31), notBefore: time, notAfter: later, region: "eu-west", site: "ams1",
-        job: "cdn")
+        job: "cdn", isRelay: true)
+
+    /// How many bytes shorter a record of an earlier release may be: without the fields that were added at the end.
+    static let addedBytes = ["certificate": 1]
 
     static let keyRecord = KeyRecord(
         id: epoch, createdAt: time,
