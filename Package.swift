@@ -93,7 +93,7 @@ let agent: [Target] = [
         "Agent/Core", name: "AgentCore",
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "MQTT", "Collectors", "Intake", "Buffer", "Uplink",
-            "Control", "Sources", "Interchange", "Detection", log,
+            "Control", "Sources", "Interchange", "Compression", "Detection", log,
             .product(name: "NIOCore", package: nio), .product(name: "NIOPosix", package: nio),
             .product(name: "NIOHTTP1", package: nio),
         ]),
@@ -124,7 +124,7 @@ let aggregator: [Target] = [
         "Aggregator/Core", name: "AggregatorCore",
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "MQTT", "Ingest", "Store", "Access",
-            "API", "PromQL", "Rules", "Interchange", "Snappy", "Detection", log,
+            "API", "PromQL", "Rules", "Interchange", "Snappy", "Compression", "Detection", log,
         ]),
     program(
         "AggregatorMain", "Aggregator/Main",
@@ -159,8 +159,8 @@ let testTargets: [Target] = [
     tests(
         "Tests/Agent/Core", name: "AgentCoreTests",
         [
-            "AgentCore", "Buffer", "Collectors", "Control", "Detection", "Intake", "MQTT", "Sealing", "Sources",
-            "Telemetry", "RuntimeSupport", "TestSupport", "WireFormat",
+            "AgentCore", "Buffer", "Collectors", "Compression", "Control", "Detection", "Intake", "Interchange",
+            "MQTT", "Sealing", "Sources", "Telemetry", "RuntimeSupport", "TestSupport", "WireFormat",
         ]),
     tests(
         "Tests/Agent/Client", name: "StageboxClientTests",
@@ -199,8 +199,8 @@ let testTargets: [Target] = [
     tests(
         "Tests/SimulationTests", name: "SimulationTests",
         [
-            "AgentCore", "Buffer", "Collectors", "Intake", "Uplink", "MQTT", "Sealing", "WireFormat", "Ingest",
-            "Store", "Telemetry", "RuntimeSupport", "TestSupport",
+            "AgentCore", "Buffer", "Collectors", "Intake", "Interchange", "Sources", "Uplink", "MQTT", "Sealing",
+            "WireFormat", "Ingest", "Store", "Telemetry", "RuntimeSupport", "TestSupport",
         ]),
     tests(
         "Tests/SmokeTests", name: "SmokeTests",

@@ -82,7 +82,7 @@ package final class AgentProgram {
         var hooks = hooks(CollectorControl(runner: runner), sources)
         hooks.pseudonymKey = { pseudonyms.replace($0) }
         let engine = try makeEngine(identity, identityFile, sources, hooks)
-        let intake = try startIntake(pseudonyms)
+        let intake = try startIntake(pseudonyms, relay: identity.isRelay ? identity.agent.rawValue : nil)
         runner.start()
         onRunning(intake.port)
         while !engine.isStopped {
@@ -113,7 +113,8 @@ package final class AgentProgram {
             path: configuration.bufferPath,
             configuration: BufferConfiguration(
                 bytesMax: configuration.bufferBytesMax,
-                syncIntervalMilliseconds: configuration.isDurabilityFull ? 0 : 5000), time: time,
+                // Whoever hands samples on to a relay keeps them no longer once they are taken.
+                syncIntervalMilliseconds: configuration.isDurabilityFull || identity.isRelay ? 0 : 5000), time: time,
             generator: SecureGenerator())
         if let risk = StorageRisk.find(directory: configuration.dataDirectory, procRoot: configuration.procRoot) {
             report(.storageRisk(risk))
@@ -175,17 +176,18 @@ package final class AgentProgram {
             }, ownUse: { OwnUse.now() }, collectors: collectors.names)
     }
 
-    private func startIntake(_ pseudonyms: PseudonymCell) throws -> IntakeServer {
+    private func startIntake(_ pseudonyms: PseudonymCell, relay: String?) throws -> IntakeServer {
         var settings = IntakeServerConfiguration()
         settings.host = configuration.intakeHost
         settings.port = configuration.intakePort ?? 0
         settings.socketPath = configuration.intakeSocketPath
         settings.recordsMax = configuration.intakeRecordsMax
         let (mailbox, metrics, time) = (mailbox, metrics, time)
-        let hooks = IntakeServerHooks(
+        var hooks = IntakeServerHooks(
             eventParser: pseudonyms.eventParser, listenParser: pseudonyms.listenParser,
-            now: { time.now }, submit: { mailbox.push(.submission($0), bytes: $0.recordCount * 256) },
+            now: { time.now }, submit: { mailbox.push(.submission($0), bytes: $0.memoryBytes) },
             metricsText: { MetricsText.render(metrics.readings()) })
+        hooks.relay = relay
         return try IntakeServer.start(settings, hooks)
     }
 }

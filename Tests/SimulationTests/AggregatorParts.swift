@@ -1,5 +1,6 @@
 import Ingest
 import Sealing
+import Store
 import Synchronization
 import Telemetry
 import WireFormat
@@ -10,6 +11,9 @@ final class CertificateTable: CertificateSource {
     func add(_ certificate: Certificate) { certificates.withLock { $0[certificate.agent] = certificate } }
     func certificate(of agent: AgentID, in tenant: TenantID, at time: Timestamp) -> Certificate? {
         certificates.withLock { $0[agent] }.flatMap { $0.tenant == tenant && $0.isValid(at: time) ? $0 : nil }
+    }
+    func labels(of agent: AgentID) -> AgentLabels {
+        AgentLabels([], isRelay: certificates.withLock { $0[agent]?.isRelay ?? false })
     }
 }
 

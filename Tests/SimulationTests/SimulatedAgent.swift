@@ -4,6 +4,7 @@ import Collectors
 import Intake
 import MQTT
 import RuntimeSupport
+import Sources
 import Telemetry
 import WireFormat
 
@@ -58,8 +59,8 @@ final class SimulatedAgent {
     private let isClone: Bool
 
     init(
-        number: Int, name: String? = nil, fleet: SimulatedFleet, broker: FakeBroker, root: String, seed: UInt64,
-        trace: Trace
+        number: Int, name: String? = nil, isRelay: Bool = false, fleet: SimulatedFleet, broker: FakeBroker,
+        root: String, seed: UInt64, trace: Trace
     ) throws {
         self.number = number
         id = AgentID(unchecked: name ?? "edge-\(number)")
@@ -69,7 +70,7 @@ final class SimulatedAgent {
         isClone = false
         generator = SeededGenerator(seed: seed)
         clock = SimulatedClock(bootID: ID128(random: &generator))
-        identity = try fleet.enrol(id)
+        identity = try fleet.enrol(id, isRelay: isRelay)
         try FileImage.makeDirectory(self.root)
         nextScrapeAt = Int64.random(in: 0..<1000, using: &generator)
     }
@@ -265,6 +266,16 @@ final class SimulatedAgent {
         oracle.producedSamples += 1
         for event in events { oracle.answered.insert(event.id) }
         outbox.removeAll()
+    }
+
+    /// A regional aggregator forwards something.
+    /// - Returns: whether it was taken; otherwise it comes again.
+    func relay(_ series: [RelayedSeries]) -> Bool {
+        guard let engine else { return false }
+        let answer = AnswerBox()
+        let submission = IntakeSubmission(relayed: series, reply: { answer.outcome = $0 })
+        observe([BatchContent()]) { engine.handle(.submission(submission)) }
+        return answer.outcome == .committed(duplicates: 0)
     }
 
     private func makeEvent() -> ListeningEvent {

@@ -59,10 +59,15 @@ final class SimulatedAggregator {
         generator = SeededGenerator(seed: seed)
         let link = link
         transport = broker.transport { link.events.append($0) }
-        store = StoreDirectory(root: "\(root)/aggregator-0", time: time)
+        store = Self.open("\(root)/aggregator-0", fleet, time)
         opener = try Self.makeOpener(fleet, records)
         try FileImage.makeDirectory("\(root)/aggregator-0")
         try load()
+    }
+
+    private static func open(_ root: String, _ fleet: SimulatedFleet, _ time: ManualTimeSource) -> StoreDirectory {
+        let certificates = fleet.certificates
+        return StoreDirectory(root: root, time: time, agentLabels: { _, agent in certificates.labels(of: agent) })
     }
 
     private static func makeOpener(_ fleet: SimulatedFleet, _ records: KeyRecords) throws -> BatchOpener {
@@ -278,7 +283,7 @@ final class SimulatedAggregator {
         ingest = nil
         store.closeAll()
         FileImage.removeTree(old)
-        store = StoreDirectory(root: new, time: time)
+        store = Self.open(new, fleet, time)
         if losesKeyRecords { records.removeAll() }
         losesKeyRecords = false
         opener = try Self.makeOpener(fleet, records)

@@ -46,13 +46,13 @@ final class SimulatedFleet {
                 ], roleList: roleList), with: bundleKey)
     }
 
-    func enrol(_ agent: AgentID) throws -> AgentIdentity {
+    func enrol(_ agent: AgentID, isRelay: Bool = false) throws -> AgentIdentity {
         let identity = try SigningKey(seed: generator.bytes(32))
         let box = try BoxKeyPair(secretBytes: generator.bytes(32))
         let certificate = Certificate(
             serial: ID128(random: &generator), tenant: Self.tenant, agent: agent, identityKey: identity.publicKey.id,
             boxKey: box.publicKey, notBefore: Self.epochStart.advanced(byMilliseconds: -86_400_000),
-            notAfter: Timestamp(seconds: 4_000_000_000))
+            notAfter: Timestamp(seconds: 4_000_000_000), isRelay: isRelay)
         certificates.add(certificate)
         let signed = SignedRecord.sign(
             .certificate, tenant: Self.tenant, agent: agent, record: certificate, with: certificateKey)

@@ -122,7 +122,9 @@ struct SimulationCheck {
             in: Timestamp(milliseconds: 0)...Timestamp(seconds: 4_000_000_000))
         while let run = try cursor.next() {
             let key = run.series.descriptor.key
-            guard let series = AgentOracle.series(key.name), let instance = key["instance"] else { continue }
+            guard let series = AgentOracle.series(key.name), let instance = key["instance"],
+                key[SeriesKey.relayLabel] == nil
+            else { continue }
             for (at, value) in zip(run.timestamps, run.values) {
                 found[AgentID(unchecked: instance), default: [:]][series, default: [:]][at] = value
             }

@@ -106,12 +106,13 @@ extension AgentEngine {
     }
 
     /// Within the caller's transaction: the tables that name the batch's series, and its row.
-    func append(_ batch: MetricBatch, _ announced: inout [UplinkEvent]) throws {
+    /// - Returns: samples that are left out, since no table names their series; they are counted.
+    @discardableResult
+    func append(_ batch: MetricBatch, flags: BatchHeader.Flags = [], _ announced: inout [UplinkEvent]) throws -> Int {
         _ = try tables.cover(accumulator.registry.descriptors, renewals: accumulator.renewals)
-        var batch = batch
+        var (batch, left) = (batch, 0)
         if tables.covered < accumulator.registry.descriptors.count {
-            let (kept, left) = batch.keeping(seriesBelow: tables.covered)
-            batch = kept
+            (batch, left) = batch.keeping(seriesBelow: tables.covered)
             if left > 0 {
                 metrics.add("stagebox_agent_samples_dropped_total", Double(left), "reason", "table-limit")
             }
@@ -122,8 +123,9 @@ extension AgentEngine {
             if let newKey { announced.append(.auxiliaryStored(.key(newKey))) }
             announced.append(.auxiliaryStored(.table(table.hash)))
         }
-        guard batch.sampleCount > 0 else { return }
-        announced.append(contentsOf: events(of: try sealer.append(try content(of: batch), to: buffer)))
+        guard batch.sampleCount > 0 else { return left }
+        announced.append(contentsOf: events(of: try sealer.append(try content(of: batch, flags), to: buffer)))
+        return left
     }
 
     /// Only what this start still uses stays alive beside the rows that name it.
@@ -136,7 +138,7 @@ extension AgentEngine {
     /// A block of this many samples stays far below the batch limit even when nothing compresses.
     static let blockSamplesMax = 24_000
 
-    private func content(of batch: MetricBatch) throws -> BatchSealer.Content {
+    private func content(of batch: MetricBatch, _ flags: BatchHeader.Flags) throws -> BatchSealer.Content {
         let encoded = try encoder.encode(
             batch, tables: tables.tables.map { TableReference(hash: $0.hash, count: $0.count) })
         let first = batch.groups.compactMap(\.timestamps.first).min() ?? 0
@@ -144,7 +146,7 @@ extension AgentEngine {
         return BatchSealer.Content(
             kind: .metrics, lane: .live, body: try compressor.compress(encoded), recordCount: UInt32(batch.sampleCount),
             first: Timestamp(milliseconds: first), last: Timestamp(milliseconds: last),
-            tables: tables.tables.map(\.hash))
+            tables: tables.tables.map(\.hash), flags: flags)
     }
 
     func storeLosses() throws {

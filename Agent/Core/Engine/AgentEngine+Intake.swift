@@ -9,6 +9,7 @@ import WireFormat
 extension AgentEngine {
     /// Stores what an application handed in, in rows of its own, and answers when all of it is committed.
     func accept(_ submission: IntakeSubmission) {
+        guard submission.relayed.isEmpty else { return acceptRelayed(submission) }
         let records = submission.metrics.lazy.map { (descriptor: $0.descriptor, sample: $0.sample) }
         guard let pushed = accumulator.columns(of: records) else {
             submission.reply(.overloaded)

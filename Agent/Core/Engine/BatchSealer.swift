@@ -21,6 +21,7 @@ struct BatchSealer {
         var first: Timestamp
         var last: Timestamp
         var tables: [TableHash] = []
+        var flags: BatchHeader.Flags = []
     }
 
     /// What was stored, for the uplink.
@@ -81,7 +82,8 @@ struct BatchSealer {
 
     private func payload(_ content: Content, _ key: AgentKeys.Current, epoch: EpochID, sequence: UInt64) -> [UInt8] {
         let header = BatchHeader(
-            kind: content.kind, lane: content.lane, flags: key.flags, agent: agent, epoch: epoch, sequence: sequence,
+            kind: content.kind, lane: content.lane, flags: key.flags.union(content.flags), agent: agent, epoch: epoch,
+            sequence: sequence,
             dataKeyID: key.key.id, firstTimestamp: content.first, lastTimestamp: content.last,
             recordCount: content.recordCount, clock: clock(), nonce: RandomBytes.nonce())
         return SealedBatch.seal(header: header, tenant: tenant, plaintext: content.body, key: key.key)

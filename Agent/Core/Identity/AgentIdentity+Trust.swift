@@ -11,4 +11,10 @@ extension AgentIdentity {
         guard let bundle = trust.bundle else { throw .notAuthentic }
         return (trust, bundle)
     }
+
+    /// Whether the certificate lets this agent hand on the series of others. It was verified when it was kept.
+    package var isRelay: Bool {
+        guard let body = try? SignedEnvelope(decoding: certificate).body else { return false }
+        return (try? Certificate(decoding: body))?.isRelay ?? false
+    }
 }

@@ -36,6 +36,8 @@ package struct IntakeServerHooks: Sendable {
     package var metricsText: @Sendable () -> String
     /// The user a ListenBrainz token stands for, nil if none. By default every non-empty token is its own user.
     package var listenUser: @Sendable (_ token: String) -> String? = { $0.isEmpty ? nil : $0 }
+    /// The agent's name, if it hands on the series of others; nil: it does not.
+    package var relay: String?
     /// Told of each request's result: records taken, refused, and the status.
     package var observe: @Sendable (_ route: StaticString, _ status: Int, _ accepted: Int, _ rejected: Int) -> Void = {
         _, _, _, _ in

@@ -70,12 +70,14 @@ final class IntakeService: @unchecked Sendable {
         case (.POST, "/otlp/v1/metrics"): postOTLP(request, respond)
         case (.POST, "/v1/metrics") where request.isOTLP: postOTLP(request, respond)
         case (.POST, "/v1/metrics"): postMetrics(request, respond)
+        case (.POST, "/api/v1/write"): postRemoteWrite(request, respond)
         case (.POST, "/1/submit-listens"): postListens(request, respond)
         case (.GET, "/1/validate-token"): respond(validateToken(request))
         case (.GET, "/healthz"), (.HEAD, "/healthz"): respond(.text("ok\n"))
         case (.GET, "/metrics"):
             respond(.text(hooks.metricsText(), contentType: "text/plain; version=0.0.4; charset=utf-8"))
-        case (_, "/v1/events"), (_, "/v1/metrics"), (_, "/1/submit-listens"), (_, "/otlp/v1/metrics"):
+        case (_, "/v1/events"), (_, "/v1/metrics"), (_, "/1/submit-listens"), (_, "/otlp/v1/metrics"),
+            (_, "/api/v1/write"):
             respond(notAllowed("POST"))
         case (_, "/1/validate-token"), (_, "/healthz"), (_, "/metrics"): respond(notAllowed("GET"))
         default:

@@ -91,7 +91,8 @@ package struct FleetCatalog {
         var member = Member(
             node: -1, feature: -1, metric: -1, isCounter: Self.isCounter(entry.descriptor), isAveraged: false,
             lastTime: time, lastValue: .nan)
-        if let group = MetricGroup(name: key.name), entry.descriptor.type != .info {
+        // What a relay hands on is compared where it was measured: here it would count as the relay's own.
+        if key[SeriesKey.relayLabel] == nil, let group = MetricGroup(name: key.name), entry.descriptor.type != .info {
             member.node = Int32(node(agent, key, at: time) ?? -1)
             member.metric = Int32(metric(key.name) ?? -1)
             member.feature = Int32(feature(key, group) ?? -1)

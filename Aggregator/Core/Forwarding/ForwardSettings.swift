@@ -15,7 +15,16 @@ package struct ForwardSettings: Sendable {
         let apply: @Sendable (inout ForwardSettings, String) -> String?
     }
 
+    /// How bodies are compressed.
+    package enum Encoding: String, Sendable, CaseIterable {
+        /// As remote write 1.0 has it.
+        case snappy
+        /// As a relay's agent takes it.
+        case zstd
+    }
+
     package var url = ""
+    package var encoding = Encoding.snappy
     /// Whose first word goes into `Authorization: Bearer`; read at each request, so that it may be renewed.
     package var tokenPath: String?
     /// Certificate authorities in PEM that vouch for the receiver.
@@ -36,6 +45,14 @@ package struct ForwardSettings: Sendable {
         ) { settings, text in
             guard RemoteWriteTarget(text) != nil else { return "use http://host:port/path or https://host/path" }
             settings.url = text
+            return nil
+        },
+        Key(
+            name: "encoding", type: "snappy, zstd", standard: "snappy",
+            meaning: "of bodies; zstd for an agent that is enrolled as a relay"
+        ) { settings, text in
+            guard let encoding = Encoding(rawValue: text) else { return "use snappy or zstd" }
+            settings.encoding = encoding
             return nil
         },
         Key(

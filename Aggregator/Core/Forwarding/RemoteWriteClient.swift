@@ -1,3 +1,4 @@
+import Compression
 import Interchange
 import MQTT
 import Snappy
@@ -18,8 +19,14 @@ struct RemoteWriteClient: Sendable {
 
     /// - Parameter body: not compressed yet.
     func send(_ body: [UInt8]) -> Forwarder.Outcome {
+        let compressed: [UInt8]
+        switch settings.encoding {
+        case .snappy: compressed = SnappyBlock.compress(body)
+        case .zstd:
+            do { compressed = try ZstdCompressor(level: 1).compress(body) } catch { return .later("\(error)") }
+        }
         var headers: [(name: String, value: String)] = [
-            ("Content-Type", "application/x-protobuf"), ("Content-Encoding", "snappy"),
+            ("Content-Type", "application/x-protobuf"), ("Content-Encoding", settings.encoding.rawValue),
             ("X-Prometheus-Remote-Write-Version", "0.1.0"), ("User-Agent", "stagebox-aggregator"),
         ]
         if let path = settings.tokenPath {
@@ -33,7 +40,7 @@ struct RemoteWriteClient: Sendable {
                 trust: target.address.isTLS ? .authority(path: settings.authorityPath) : nil,
                 timeoutSeconds: settings.timeoutSeconds)
             let answer = try HTTPExchange.send(
-                "POST", target.path, headers: headers, body: SnappyBlock.compress(body), to: target.address,
+                "POST", target.path, headers: headers, body: compressed, to: target.address,
                 over: connection, answerBytesMax: Self.answerBytesMax)
             return Forwarder.Outcome(status: answer.status, text: answer.text)
         } catch {
@@ -43,12 +50,12 @@ struct RemoteWriteClient: Sendable {
 }
 
 extension Forwarder.Outcome {
-    /// 401, 403 and 404 speak of the settings, not of the samples, which wait until those are right.
+    /// 401, 403, 404, 405 and 415 speak of the settings, not of the samples, which wait until those are right.
     package init(status: Int, text: String) {
         let reason = "\(status) \(text.prefix(200))"
         switch status {
         case 200..<300: self = .taken
-        case 401, 403, 404, 408, 429: self = .later(reason)
+        case 401, 403, 404, 405, 408, 415, 429: self = .later(reason)
         case 400..<500: self = .refused(reason)
         default: self = .later(reason)
         }

@@ -63,6 +63,7 @@ struct AggregatorSettingsTests {
               timeout: 5 s
             remote-write.a.b:
               url: http://127.0.0.1:9090/write
+              encoding: zstd
 
             """
         let forwarding = try read(text).forwarding
@@ -71,7 +72,9 @@ struct AggregatorSettingsTests {
         #expect(acme.matchers == [.equal("job", "a")] && acme.samplesPerSend == 700)
         #expect(acme.backlogBytes == 2 << 30 && acme.timeoutSeconds == 5)
         #expect(forwarding[TenantID(unchecked: "a.b")]?.url == "http://127.0.0.1:9090/write" && forwarding.count == 2)
+        #expect(acme.encoding == .snappy && forwarding[TenantID(unchecked: "a.b")]?.encoding == .zstd)
         for (lines, expected) in [
+            ("remote-write.acme:\n  encoding: gzip\n", "remote-write.acme.encoding: \"gzip\" use snappy or zstd"),
             ("remote-write.acme:\n  url: ftp://x\n", "aggregator.yaml:2: remote-write.acme.url: \"ftp://x\" use http"),
             ("remote-write.acme:\n  match: '{'\n", "aggregator.yaml:2: remote-write.acme.match: \"{\" is no selector"),
             ("remote-write.acme:\n  timeout: 5 s\n", "remote-write.acme.url: is missing"),

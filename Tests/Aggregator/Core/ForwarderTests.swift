@@ -144,7 +144,7 @@ import Testing
         arguments: [
             (200, Forwarder.Outcome.taken), (204, .taken), (301, .later("301 x")), (400, .refused("400 x")),
             (401, .later("401 x")), (404, .later("404 x")), (422, .refused("422 x")), (429, .later("429 x")),
-            (500, .later("500 x")),
+            (415, .later("415 x")), (500, .later("500 x")),
         ])
     func statuses(status: Int, expected: Forwarder.Outcome) {
         #expect(Forwarder.Outcome(status: status, text: "x") == expected)

@@ -107,6 +107,20 @@ extension SmokeTree {
         return all
     }
 
+    /// - Returns: the samples of each series that a selector matches, by time in milliseconds; values as they are written.
+    func samples(of selector: String, from start: Int, through end: Int) throws -> [[String: String]: [Int64: String]] {
+        let match = selector.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+        let path = "/api/v1/export?match[]=\(match)&start=\(start)&end=\(end)&format=jsonl"
+        var all: [[String: String]: [Int64: String]] = [:]
+        for line in try api("GET", path).text.split(separator: "\n") where line.hasPrefix("{\"metric\"") {
+            let series = try JSONDecoder().decode(ExportedSeries.self, from: Data(line.utf8))
+            guard let open = line.range(of: "\"values\":[") else { continue }
+            let values = line[open.upperBound...].prefix { $0 != "]" }.split(separator: ",").map(String.init)
+            for (time, value) in zip(series.timestamps, values) { all[series.metric, default: [:]][time] = value }
+        }
+        return all
+    }
+
     /// The agent's own metrics, by the text of their series.
     func agentMetrics() throws -> [String: Double] {
         var values: [String: Double] = [:]

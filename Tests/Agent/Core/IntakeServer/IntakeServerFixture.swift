@@ -13,7 +13,7 @@ final class IntakeServerFixture: Sendable {
     private let running = Mutex<IntakeServer?>(nil)
 
     init(
-        outcome: IntakeOutcome? = .committed(duplicates: 0),
+        outcome: IntakeOutcome? = .committed(duplicates: 0), relay: String? = nil,
         configure: (inout IntakeServerConfiguration) -> Void = { _ in }
     ) throws {
         self.outcome = Mutex(outcome)
@@ -22,10 +22,11 @@ final class IntakeServerFixture: Sendable {
         configure(&configuration)
         let pseudonymise: Pseudonymise = { UserPseudonym(high: UInt64($0.count), low: 9) }
         let time = ManualTimeSource()
-        let hooks = IntakeServerHooks(
+        var hooks = IntakeServerHooks(
             eventParser: EventParser(pseudonymVersion: 1, pseudonymise: pseudonymise),
             listenParser: ListenBrainzParser(pseudonymVersion: 1, pseudonymise: pseudonymise), now: { time.now },
             submit: { [weak self] in self?.take($0) ?? false }, metricsText: { "up 1\n" })
+        hooks.relay = relay
         let server = try IntakeServer.start(configuration, hooks)
         running.withLock { $0 = server }
     }

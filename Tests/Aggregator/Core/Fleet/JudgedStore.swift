@@ -23,7 +23,7 @@ final class JudgedStore {
         directory = try TemporaryDirectory()
         time = ManualTimeSource(now: Timestamp(milliseconds: Self.start))
         stores = StoreDirectory(
-            root: directory.path, time: time, agentLabels: { _, agent in labels[agent.rawValue] ?? [] })
+            root: directory.path, time: time, agentLabels: { _, agent in AgentLabels(labels[agent.rawValue] ?? []) })
         store = try stores.tenant(Self.tenant)
     }
 

@@ -1,0 +1,111 @@
+import Interchange
+import MQTT
+import RuntimeSupport
+import Sources
+import Store
+import Telemetry
+import TestSupport
+import Testing
+
+@Suite("What a relay hands on, under faults from one seed", .serialized, .ownThread)
+struct RelayTests {
+    private static let relayName = "relay-eu"
+    private static let stale = Double(bitPattern: 0x7ff0_0000_0000_0002)
+
+    /// A regional aggregator's forwarder: a request comes again until it is taken, and sometimes once more.
+    private struct Forwarder {
+        var generator: SeededGenerator
+        /// What is to be found in the end, bit for bit.
+        var produced: [SeriesKey: [Int64: UInt64]] = [:]
+        var waiting: [[RelayedSeries]] = []
+        var taken: [[RelayedSeries]] = []
+
+        /// Series of the agents that are enrolled at the centre, too, under the very same labels.
+        mutating func produce(now: Timestamp) throws {
+            var encoder = RemoteWriteEncoder(.one)
+            for number in 0..<Int.random(in: 1...8, using: &generator) {
+                let key = SeriesKey(
+                    name: AgentOracle.name(number), labels: [Label("instance", "edge-\(number % 2)")])
+                // Late by up to a day, each series with times of its own.
+                let start = now.milliseconds - Int64.random(in: 0...86_400_000, using: &generator)
+                var (times, values): ([Int64], [Double]) = ([], [])
+                for step in 0..<Int64.random(in: 1...20, using: &generator) {
+                    let time = start - step * 1000
+                    // A source measures once.
+                    guard produced[key]?[time] == nil else { continue }
+                    let value = generator.chance(0.05) ? RelayTests.stale : Double.random(in: 0...1, using: &generator)
+                    produced[key, default: [:]][time] = value.bitPattern
+                    times.append(time)
+                    values.append(value)
+                }
+                encoder.add(key, timestamps: times, values: values)
+            }
+            let write = try encoder.finish().withUnsafeBytes {
+                try RelayedWrite($0, relay: RelayTests.relayName, now: now)
+            }
+            #expect(write.refusedCount == 0)
+            if !write.series.isEmpty { waiting.append(write.series) }
+        }
+
+        mutating func send(to relay: SimulatedAgent) {
+            while let request = waiting.first, relay.relay(request) { taken.append(waiting.removeFirst()) }
+            // An answer that a crash kept from becoming durable.
+            if generator.chance(0.3), let again = taken.randomElement(using: &generator) { _ = relay.relay(again) }
+        }
+    }
+
+    @Test("everything is at the centre once, whatever fails and however often it is sent", arguments: 1...6)
+    func faults(seed: UInt64) throws {
+        var plan = SimulationPlan.calm(seed: seed, agents: 2, milliseconds: 180_000)
+        var generator = SeededGenerator(seed: seed &+ 77)
+        plan.broker.dropShare = 0.1
+        plan.broker.duplicateShare = 0.1
+        plan.broker.reorders = true
+        plan.broker.delayMilliseconds = 1...200
+        let relayNumber = 2
+        plan.add(.setSynchronized(agent: relayNumber, false), at: 10)
+        plan.add(.stepClock(agent: relayNumber, milliseconds: -3_600_000), at: 20)
+        for time in stride(from: Int64(15_000), to: 170_000, by: 20_000) {
+            let at = time + Int64.random(in: 0..<15_000, using: &generator)
+            switch Int.random(in: 0..<4, using: &generator) {
+            case 0: plan.add(.die(agent: relayNumber, .killed, downMilliseconds: 3000), at: at)
+            case 1: plan.add(.killAggregator, at: at)
+            case 2: plan.add(.crashBroker(downMilliseconds: 5000, losesState: true), at: at)
+            default:
+                let point = SimulatedAggregator.CrashPoint.allCases.randomElement(using: &generator)
+                if let point {
+                    plan.add(.crashAggregator(point, downMilliseconds: 4000, losesKeyRecords: false), at: at)
+                }
+            }
+        }
+        let simulation = try Simulation(plan)
+        let relay = try SimulatedAgent(
+            number: relayNumber, name: Self.relayName, isRelay: true, fleet: simulation.fleet,
+            broker: simulation.broker, root: simulation.root, seed: seed, trace: simulation.trace)
+        simulation.add(relay)
+        var forwarder = Forwarder(generator: generator)
+        while simulation.now < plan.faultMilliseconds {
+            try forwarder.produce(now: simulation.aggregator.time.now)
+            forwarder.send(to: relay)
+            try simulation.run(until: simulation.now + 1000)
+        }
+        while !forwarder.waiting.isEmpty, simulation.now < 2 * plan.faultMilliseconds {
+            forwarder.send(to: relay)
+            try simulation.run(until: simulation.now + 1000)
+        }
+        #expect(forwarder.waiting.isEmpty)
+        #expect(try simulation.settle() == [])
+
+        var found: [SeriesKey: [Int64: UInt64]] = [:]
+        var cursor = try simulation.aggregator.tenant().samples(
+            [.equal(SeriesKey.relayLabel, Self.relayName)], in: .distantPast ... .distantFuture)
+        while let run = try cursor.next() {
+            let bits = zip(run.timestamps, run.values.map(\.bitPattern))
+            found[run.series.descriptor.key] = Dictionary(uniqueKeysWithValues: bits)
+        }
+        let expected = Dictionary(
+            uniqueKeysWithValues: forwarder.produced.map { ($0.key.relayed(by: Self.relayName), $0.value) })
+        #expect(Set(found.keys) == Set(expected.keys))
+        for (key, samples) in expected { #expect(found[key] == samples, "\(key)") }
+    }
+}
