@@ -536,11 +536,13 @@ class Chart {
     const { agent, anomalies } = this.board;
     const style = getComputedStyle(document.documentElement);
     const [shade, mark] = ['--finding', '--anomaly'].map((name) => style.getPropertyValue(name).trim());
+    const { fillPlotter, errorPlotter, linePlotter } = globalThis.Dygraph.Plotters;
     this.graph = new globalThis.Dygraph(this.plot, rows, {
-      underlayCallback: (canvas, area, graph) => {
-        findings.shade(agent, shade, canvas, area, graph);
-        anomalies.draw(spec.metrics, mark, canvas, area, graph);
-      },
+      underlayCallback: (canvas, area, graph) => findings.shade(agent, shade, canvas, area, graph),
+      // The marks last, over the lines.
+      plotter: [fillPlotter, errorPlotter, linePlotter, (e) => {
+        if (e.seriesIndex === 0) anomalies.draw(spec.metrics, mark, e.drawingContext, e.plotArea, e.dygraph);
+      }],
       ...colours(spec.lines.length), labels: ['time', ...spec.lines], legend: 'never', dateWindow: window, valueRange: [0, top],
       stackedGraph: spec.stacked ?? false, fillGraph: true, fillAlpha: spec.stacked ? 0.35 : 0.12, strokeWidth: 1.6,
       drawGapEdgePoints: true, labelsKMG2: spec.unit === 'bytes', connectSeparatedPoints: false, interactionModel: {}, highlightCircleSize: 3,
