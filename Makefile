@@ -7,7 +7,7 @@ SEEDS ?= 200
 PORT ?= 8480
 TEST_FLAGS := -c release --disable-testable-imports --disable-xctest
 
-.PHONY: help demo test build lint format bench bench-codec bench-wire bench-stored bench-collectors bench-agent bench-latency bench-ingest bench-query bench-detect bench-detect-kernels simulate smoke-full deb check-deb clean dependencies
+.PHONY: help demo test build lint format bench bench-codec bench-wire bench-stored bench-collectors bench-agent bench-latency bench-ingest bench-store bench-query bench-detect bench-detect-kernels simulate smoke-full deb check-deb clean dependencies
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -33,7 +33,7 @@ format: ## rewrite all sources in the house format
 simulate: build ## the fault simulation; SEEDS=N for more
 	STAGEBOX_SIMULATION_SEEDS=$(SEEDS) STAGEBOX_SIMULATION_SECONDS=0 $(SWIFT) test $(TEST_FLAGS) --filter SimulationTests
 
-bench: bench-codec bench-wire bench-stored bench-collectors bench-agent bench-latency bench-ingest bench-query bench-detect bench-detect-kernels ## every figure, peers beside us
+bench: bench-codec bench-wire bench-stored bench-collectors bench-agent bench-latency bench-ingest bench-store bench-query bench-detect bench-detect-kernels ## every figure, peers beside us
 
 bench-codec: dependencies ## bytes and nanoseconds per sample on a /proc recording (RECORDING=FILE.xz)
 	STAGEBOX_DEV=1 $(SWIFT) run -c release --scratch-path .build-dev CodecBenchmark $(RECORDING)
@@ -65,6 +65,9 @@ bench-latency: build ## from a sample's time to its event at an open page
 
 bench-ingest: build ## acknowledged samples per second through mosquitto, beside VictoriaMetrics
 	@Packaging/scripts/bench-ingest "$(BUILD)"
+
+bench-store: build ## remote write, disk and twelve queries beside Prometheus and VictoriaMetrics
+	@Packaging/scripts/bench-store "$(BUILD)" --open
 
 smoke-full: build ## the long smoke tests: a 2 GB backlog, a minute of kill -9
 	STAGEBOX_SMOKE=full $(SWIFT) test $(TEST_FLAGS) --filter SmokeTests
