@@ -23,9 +23,15 @@ final class Head: Sendable {
         var decoded: DecodedBlock?
     }
 
-    struct DecodedBlock: Sendable {
+    /// A class, so that a copy of a block's entry counts one reference.
+    final class DecodedBlock: Sendable {
         let tables: [TableHash]
         let samples: MetricBatch
+
+        init(tables: [TableHash], samples: MetricBatch) {
+            self.tables = tables
+            self.samples = samples
+        }
         var bytes: Int { samples.groups.reduce(0) { $0 + $1.values.count * 8 + $1.series.count * 4 + 64 } }
     }
 

@@ -26,13 +26,22 @@ final class ListedBlocks: Sendable {
         var groups: [Group] = []
         var sets: [TableSet] = []
         var setNumbers: [ObjectIdentifier: Int] = [:]
+        // Of the block before, whose tables this one mostly names too.
+        var (hashes, set) = ([TableHash](), 0)
         for block in store.head.blocks(of: agent)
         where block.first <= range.upperBound && block.last >= range.lowerBound {
-            guard let (tables, samples) = try store.decoded(block, of: agent) else { continue }
-            let set = setNumbers[ObjectIdentifier(tables)] ?? sets.count
-            if set == sets.count {
-                setNumbers[ObjectIdentifier(tables)] = set
-                sets.append(tables)
+            let samples: MetricBatch
+            if let kept = block.decoded, !sets.isEmpty, kept.tables == hashes {
+                samples = kept.samples
+            } else {
+                guard let (tables, decoded) = try store.decoded(block, of: agent) else { continue }
+                samples = decoded
+                hashes = tables.hashes
+                set = setNumbers[ObjectIdentifier(tables)] ?? sets.count
+                if set == sets.count {
+                    setNumbers[ObjectIdentifier(tables)] = set
+                    sets.append(tables)
+                }
             }
             for group in samples.groups {
                 let kept = range.part(of: group.timestamps, shift: block.shift)
