@@ -25,8 +25,7 @@ struct Login: ParsableCommand {
     func run() throws {
         let address = try HTTPExchange.Address(url)
         let hash = address.isTLS ? try trustedKey(address) : nil
-        if isatty(0) == 1 { print("token: ", terminator: "") }
-        guard let token = readLine(strippingNewline: true)?.trimmingCharacters(in: .whitespaces), !token.isEmpty else {
+        guard let token = readToken()?.trimmingCharacters(in: .whitespaces), !token.isEmpty else {
             throw ValidationError("no token: paste it, or pipe it in")
         }
         let session = Session(
@@ -39,6 +38,22 @@ struct Login: ParsableCommand {
         }
         try session.save()
         print("signed in to \(url); kept in \(Session.path)")
+    }
+
+    /// A line of standard input; a terminal does not show it.
+    private func readToken() -> String? {
+        var settings = termios()
+        guard isatty(0) == 1, tcgetattr(0, &settings) == 0 else { return readLine() }
+        print("token: ", terminator: "")
+        fflush(nil)
+        var silent = settings
+        silent.c_lflag &= ~tcflag_t(ECHO)
+        tcsetattr(0, TCSANOW, &silent)
+        defer {
+            tcsetattr(0, TCSANOW, &settings)
+            print()
+        }
+        return readLine()
     }
 
     /// The key to pin: as given, as vouched for, or as somebody says that it is right.
