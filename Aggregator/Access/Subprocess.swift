@@ -30,11 +30,24 @@ enum Subprocess {
         let argv = arguments.map { strdup($0) } + [nil]
         defer { argv.forEach { free($0) } }
         var child: pid_t = 0
-        let result = posix_spawn(&child, arguments[0], &actions, &attributes, argv, environ)
+        let result = posix_spawn(&child, arguments[0], &actions, &attributes, argv, environment())
         guard result == 0 else {
             throw AccessError(.system, "cannot start \(arguments[0]): \(String(cString: strerror(result)))")
         }
         return child
+    }
+
+    /// Our own, less what systemd told us alone: mosquitto would report that *we* are ready. Ends with nil; borrows what
+    /// `environ` points to.
+    private static func environment() -> [UnsafeMutablePointer<CChar>?] {
+        var kept: [UnsafeMutablePointer<CChar>?] = []
+        var cursor = environ
+        while let entry = cursor.pointee {
+            let isSystemd = strncmp(entry, "NOTIFY_SOCKET=", 14) == 0 || strncmp(entry, "WATCHDOG_", 9) == 0
+            if !isSystemd { kept.append(entry) }
+            cursor += 1
+        }
+        return kept + [nil]
     }
 
     /// Runs to the end.
