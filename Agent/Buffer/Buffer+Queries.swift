@@ -113,6 +113,13 @@ extension Buffer {
         package var bytes: UInt64 = 0
     }
 
+    /// About what rows may take before the oldest have to give way, bytes: without the WAL, the reserve, tables and keys.
+    package var bytesForRows: Int64 {
+        max(
+            0,
+            configuration.bytesMax - BufferLimits.walBytesMax - Int64(BufferLimits.reserveBytes) - books.auxiliaryBytes)
+    }
+
     package func depth(_ lane: Lane) -> Depth {
         books.accounts.reduce(into: Depth()) { depth, entry in
             guard entry.key.lane == lane else { return }

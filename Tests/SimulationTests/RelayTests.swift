@@ -1,3 +1,4 @@
+import Buffer
 import Interchange
 import MQTT
 import RuntimeSupport
@@ -107,5 +108,56 @@ struct RelayTests {
             uniqueKeysWithValues: forwarder.produced.map { ($0.key.relayed(by: Self.relayName), $0.value) })
         #expect(Set(found.keys) == Set(expected.keys))
         for (key, samples) in expected { #expect(found[key] == samples, "\(key)") }
+    }
+
+    @Test("a relay whose buffer fills takes no more, loses nothing of what it took, and goes on when there is room")
+    func backpressure() throws {
+        var plan = SimulationPlan.calm(seed: 11, agents: 1, milliseconds: 400_000)
+        plan.add(.crashBroker(downMilliseconds: 300_000, losesState: true), at: 10)
+        let simulation = try Simulation(plan)
+        let relay = try SimulatedAgent(
+            number: 1, name: Self.relayName, isRelay: true, fleet: simulation.fleet, broker: simulation.broker,
+            root: simulation.root, seed: 3, trace: simulation.trace)
+        simulation.add(relay)
+        try simulation.run(until: 1000)
+        var generator = SeededGenerator(seed: 5)
+        var (requests, refusals) = (0, 0)
+        // 3,000 samples that do not compress: some 27 KB.
+        func request() throws -> [RelayedSeries] {
+            var encoder = RemoteWriteEncoder(.one)
+            let now = simulation.aggregator.time.now.milliseconds
+            for number in 0..<300 {
+                encoder.add(
+                    SeriesKey(name: "m", labels: [Label("n", "\(number)")]),
+                    timestamps: (0..<10).map { now - 100_000_000 + Int64(requests * 10 + $0) * 1000 },
+                    values: (0..<10).map { _ in Double.random(in: 0...1, using: &generator) })
+            }
+            return try encoder.finish().withUnsafeBytes {
+                try RelayedWrite($0, relay: Self.relayName, now: simulation.aggregator.time.now).series
+            }
+        }
+        var waiting = try request()
+        while simulation.now < 400_000, requests < 400 {
+            if relay.relay(waiting) {
+                requests += 1
+                waiting = try request()
+            } else {
+                refusals += 1
+                if simulation.now < 300_000 {
+                    let held = Double(relay.buffer?.depth(.live).bytes ?? 0)
+                    let share = held / Double(relay.buffer?.bytesForRows ?? 1)
+                    #expect((0.7..<0.8).contains(share), "\(held) bytes")
+                }
+                try simulation.run(until: simulation.now + 5000)
+            }
+        }
+        #expect(refusals > 30 && requests > 100, "\(requests) requests, \(refusals) refusals")
+        #expect(try simulation.settle() == [])
+        #expect(simulation.aggregator.audit.losses.isEmpty)
+        var samples = 0
+        var cursor = try simulation.aggregator.tenant().samples(
+            [.equal(SeriesKey.relayLabel, Self.relayName)], in: .distantPast ... .distantFuture)
+        while let run = try cursor.next() { samples += run.values.count }
+        #expect(samples == requests * 3000)
     }
 }

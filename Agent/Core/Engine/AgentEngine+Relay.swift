@@ -8,7 +8,7 @@ import WireFormat
 // A relay hands on what a regional aggregator forwards. Its rows are the lane's like any other: sealed, acknowledged,
 // counted in the ledger. Detection does not look at them: it watches this node.
 extension AgentEngine {
-    /// Of the buffer. Beyond it the sender keeps what it has, so that neither the node's own rows nor what was taken
+    /// Of what the buffer holds. Beyond it the sender keeps what it has, so that neither the node's own rows nor what was taken
     /// before have to go.
     static let relayedBufferShare = 0.75
     /// Of one block: with times of their own and nothing that compresses, these stay below the batch limit.
@@ -16,7 +16,7 @@ extension AgentEngine {
 
     func acceptRelayed(_ submission: IntakeSubmission) {
         let held = Lane.allCases.reduce(0) { $0 + buffer.depth($1).bytes }
-        guard Double(held) < Double(buffer.configuration.bytesMax) * Self.relayedBufferShare else {
+        guard Double(held) < Double(buffer.bytesForRows) * Self.relayedBufferShare else {
             metrics.add("stagebox_agent_relay_overloads_total")
             return submission.reply(.overloaded)
         }
