@@ -188,6 +188,10 @@ package final class AgentProgram {
             now: { time.now }, submit: { mailbox.push(.submission($0), bytes: $0.memoryBytes) },
             metricsText: { MetricsText.render(metrics.readings()) })
         hooks.relay = relay
+        hooks.observe = { route, _, _, refused in
+            guard refused > 0 else { return }
+            metrics.add("stagebox_agent_intake_refused_total", Double(refused), "route", "\(route)")
+        }
         return try IntakeServer.start(settings, hooks)
     }
 }
