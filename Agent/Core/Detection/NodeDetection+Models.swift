@@ -8,7 +8,7 @@ import WireFormat
 // count, then text name and text value. Detectors have versions and checksums of their own.
 extension NodeDetection {
     package static let modelsVersion: UInt8 = 1
-    /// Of the whole; some 3 kB for each metric.
+    /// Of the whole; some 2 kB for each metric.
     package static let modelBytesMax = 32 << 20
     private static let detectorBytesMax = 1 << 20
 

@@ -7,7 +7,7 @@ package import Telemetry
 /// says once when something is strange.
 ///
 /// Deterministic from its seed; no I/O. A scrape costs some 20 ns per metric, every tenth second some microseconds more;
-/// of trainings at most ``trainingsPerScrape`` are done with one scrape. Memory: see ``stateBytes``, about 3 kB for each
+/// of trainings at most ``trainingsPerScrape`` are done with one scrape. Memory: see ``stateBytes``, about 2 kB for each
 /// of at most ``metricsMax`` metrics.
 package struct NodeDetection {
     package static let metricsMax = 2000

@@ -1,6 +1,7 @@
 extension GroupDetector {
     static let magic: StaticString = "SBgd"
-    static let version: UInt8 = 1
+    /// 2: the old memory without roots. Version 1 is refused: its owner begins anew.
+    static let version: UInt8 = 2
 
     /// The whole state, framed and checked; see `ModelBytes`.
     package var bytes: [UInt8] {

@@ -6,7 +6,8 @@
 
 /// Judges a group of metrics together (cpu, memory, disk …): the distance of the row to rows met before, in a memory
 /// of the group's whole life and in one of its last days. A row must be strange to both to be very strange, for either
-/// alone errs: the old one on what has changed for good, the young one by having learnt the trouble.
+/// alone errs: the old one on what has changed for good, the young one by having learnt the trouble. An isolation forest
+/// over both makes it up to a third more strange, or less.
 package struct GroupDetector: Sendable {
     package static let columnsMax = 64
     static let warmupCells: UInt32 = 64
@@ -16,6 +17,9 @@ package struct GroupDetector: Sendable {
     static let youngCells: Float = 8_000
     /// What a change of a column that never moved counts, in ranges.
     static let constantShare: Float = 10
+    static let forest = PathForest(trees: 30, sample: 32)
+    /// The forests' say: strangeness is multiplied by e to the power of this times the mean of their scores (-0.5…0.8).
+    static let forestWeight: Float = 0.3
     /// Weight of a new cell in a column's short mean.
     static let shortWeight: Float = 0.2
 
@@ -39,10 +43,9 @@ package struct GroupDetector: Sendable {
     var policy = AlarmPolicy()
     var heldVerdict = Verdict.unscored
     package internal(set) var unscored: UInt32 = 0
-    /// Evidence, strangeness and the four distances of the last cell, for diagnosis.
+    /// Evidence and strangeness of the last cell.
     package private(set) var evidence: Float = 0
     package private(set) var strangeness: Float = 0
-    package private(set) var raw = SIMD4<Float>(repeating: 0)
 
     /// - Precondition: 1…64 columns.
     package init(configuration: DetectorConfiguration = DetectorConfiguration(), columns: Int, group: UInt64 = 0) {
@@ -56,8 +59,8 @@ package struct GroupDetector: Sendable {
         highs = [Float](repeating: -.infinity, count: columns)
         shareMeans = [Float](repeating: 0, count: columns)
         rootMeans = shareMeans
-        old = GroupMemory(columns: columns, rowsMax: Self.oldRowsMax)
-        young = GroupMemory(columns: columns, rowsMax: Self.youngRowsMax)
+        old = GroupMemory(columns: columns, rowsMax: Self.oldRowsMax, hasRoots: false)
+        young = GroupMemory(columns: columns, rowsMax: Self.youngRowsMax, hasRoots: true)
         point = GroupMemory.Point(width: old.width)
     }
 
@@ -107,12 +110,7 @@ package struct GroupDetector: Sendable {
         guard old.count > 0 else { return .unscored }
         widen(values)
         place(values)
-        let oldDistances = old.distances(to: point)
-        let youngDistances = young.distances(to: point)
-        raw = SIMD4(oldDistances.shares, oldDistances.roots, youngDistances.shares, youngDistances.roots)
-        // All four are shares of a column's range, so they add up as they are: scaling each by its own past would
-        // only teach the sum to overlook what lasts.
-        strangeness = ((raw * raw).sum() / 4).squareRoot()
+        strangeness = strangenessOfPoint()
         evidence = tail.evidence(of: strangeness, grain: 0.01)
         tail.add(strangeness, share: configuration.trimmedShare)
         remember()
@@ -120,6 +118,20 @@ package struct GroupDetector: Sendable {
         return Verdict(
             score: strangeness * strangeness / (25 + strangeness * strangeness), isAnomalous: evidence > 2,
             alarm: alarm, isScored: true)
+    }
+
+    private func strangenessOfPoint() -> Float {
+        let oldDistance = old.distances(to: point).shares
+        let distances = young.distances(to: point)
+        // All are shares of a column's range, so they add up as they are: scaling each by its own past would only teach
+        // the sum to overlook what lasts.
+        let squares =
+            oldDistance * oldDistance + distances.shares * distances.shares / 2 + distances.roots * distances.roots
+        let seed = configuration.seed &* 0x94d0_49bb_1331_11eb
+        let isolation =
+            old.isolation(of: point, by: Self.forest, seed: seed)
+            + young.isolation(of: point, by: Self.forest, seed: seed)
+        return (squares / 2.5).squareRoot() * expf(Self.forestWeight * isolation / 2)
     }
 
     private mutating func widen(_ values: [Float]) {
@@ -216,10 +228,13 @@ package struct GroupDetector: Sendable {
         nextTraining = cells &+ min(Self.trainingCellsMax, max(32, cells / 2))
     }
 
-    /// When life has doubled, half of the old memory goes to the young one's rows, less the strangest of them.
+    /// When life has doubled, half of the old memory goes to the young one's rows, less the strangest of them and those
+    /// that DBSCAN calls noise, each at most a `trimmedShare`.
     private mutating func hand() {
         var order = young.strangenesses.indices.sorted { young.strangenesses[$0] < young.strangenesses[$1] }
         order.removeLast(Int(Float(order.count) * configuration.trimmedShare))
+        let isNoise = young.noise(share: configuration.trimmedShare)
+        order.removeAll { isNoise[$0] }
         for entry in order.indices.dropLast() {
             order.swapAt(entry, min(order.count - 1, entry + Int(uniform() * Float(order.count - entry))))
         }

@@ -1,8 +1,9 @@
 /// Earlier rows of a group as codes, and the distance to their nearest, in two spaces: the columns as shares of their
 /// range, and the signed roots of those shares, where small values count more.
 ///
-/// A row is its columns and how far each stands from its own short mean. Three bytes per column and row, each the
-/// signed root of what it stands for (so that small values are fine and no table is needed).
+/// A row is its columns and how far each stands from its own short mean. Two bytes per column and row, a third where
+/// roots are compared, each the signed root of what it stands for (so that small values are fine and no table is
+/// needed).
 struct GroupMemory: Sendable, Equatable {
     /// Codes of a share's root: -0.14…1.135 in steps of a 200th, of a deviation's root: -1…1.
     private static let rootZero: Float = 28
@@ -14,6 +15,8 @@ struct GroupMemory: Sendable, Equatable {
     /// Columns filled up to whole vectors.
     let width: Int
     let rowsMax: Int
+    /// Whether rows are compared by roots, too.
+    let hasRoots: Bool
     var codes: [UInt8] = []
     var isActive: [Bool] = []
     var strangenesses: [Float] = []
@@ -21,7 +24,8 @@ struct GroupMemory: Sendable, Equatable {
     var lows: [Float]
     var spans: [Float]
 
-    init(columns: Int, rowsMax: Int) {
+    init(columns: Int, rowsMax: Int, hasRoots: Bool) {
+        self.hasRoots = hasRoots
         self.columns = columns
         width = (columns + 7) / 8 * 8
         self.rowsMax = rowsMax
@@ -30,8 +34,8 @@ struct GroupMemory: Sendable, Equatable {
     }
 
     var count: Int { isActive.count }
-    var stateBytes: Int { codes.count + isActive.count + 8 * columns }
-    var stride: Int { 3 * width }
+    var stateBytes: Int { codes.count + 5 * isActive.count + 8 * columns }
+    var stride: Int { (hasRoots ? 3 : 2) * width }
 
     /// A group's row as it is compared: shares, their roots, and both's deviations from the short mean.
     struct Point: Sendable, Equatable {
@@ -46,46 +50,78 @@ struct GroupMemory: Sendable, Equatable {
             shareDeviations = shares
             rootDeviations = shares
         }
+
+        /// Shares, roots, and their deviations, in this order.
+        func withUnsafeVectors(
+            _ body: (
+                UnsafeRawBufferPointer, UnsafeRawBufferPointer, UnsafeRawBufferPointer, UnsafeRawBufferPointer
+            ) -> Void
+        ) {
+            shares.withUnsafeBytes { one in
+                roots.withUnsafeBytes { two in
+                    shareDeviations.withUnsafeBytes { three in
+                        rootDeviations.withUnsafeBytes { four in body(one, two, three, four) }
+                    }
+                }
+            }
+        }
     }
 
     static func root(_ value: Float) -> Float {
         value < 0 ? -(-value).squareRoot() : value.squareRoot()
     }
 
-    /// Mean distances to the three nearest active rows.
+    /// Mean distances to the three nearest active rows; no roots, no distance by them.
     func distances(to point: borrowing Point) -> (shares: Float, roots: Float) {
         var shares = Nearest()
         var roots = Nearest()
         codes.withUnsafeBytes { codes in
-            point.shares.withUnsafeBytes { pointShares in
-                point.roots.withUnsafeBytes { pointRoots in
-                    point.shareDeviations.withUnsafeBytes { pointShareDeviations in
-                        point.rootDeviations.withUnsafeBytes { pointRootDeviations in
-                            for row in 0..<count where isActive[row] {
-                                let at = row * stride
-                                var shareSquares = SIMD8<Float>(repeating: 0)
-                                var rootSquares = SIMD8<Float>(repeating: 0)
-                                for column in Swift.stride(from: 0, to: width, by: 8) {
-                                    let root = Self.roots(codes, at + column)
-                                    let share = root * Self.magnitude(root)
-                                    let deviation = Self.deviations(codes, at + width + column)
-                                    let rootDeviation = Self.deviations(codes, at + 2 * width + column)
-                                    let apart = share - Self.vector(pointShares, column)
-                                    let apartRoot = root - Self.vector(pointRoots, column)
-                                    let away = deviation - Self.vector(pointShareDeviations, column)
-                                    let awayRoot = rootDeviation - Self.vector(pointRootDeviations, column)
-                                    shareSquares += apart * apart + away * away
-                                    rootSquares += apartRoot * apartRoot + awayRoot * awayRoot
-                                }
-                                shares.add(shareSquares.sum())
-                                roots.add(rootSquares.sum())
-                            }
-                        }
+            point.withUnsafeVectors { pointShares, pointRoots, pointShareDeviations, pointRootDeviations in
+                for row in 0..<count where isActive[row] {
+                    let at = row * stride
+                    var shareSquares = SIMD8<Float>(repeating: 0)
+                    var rootSquares = SIMD8<Float>(repeating: 0)
+                    for column in Swift.stride(from: 0, to: width, by: 8) {
+                        let root = Self.roots(codes, at + column)
+                        let share = root * Self.magnitude(root)
+                        let deviation = Self.deviations(codes, at + width + column)
+                        let apart = share - Self.vector(pointShares, column)
+                        let away = deviation - Self.vector(pointShareDeviations, column)
+                        shareSquares += apart * apart + away * away
+                        guard hasRoots else { continue }
+                        let rootDeviation = Self.deviations(codes, at + 2 * width + column)
+                        let apartRoot = root - Self.vector(pointRoots, column)
+                        let awayRoot = rootDeviation - Self.vector(pointRootDeviations, column)
+                        rootSquares += apartRoot * apartRoot + awayRoot * awayRoot
                     }
+                    shares.add(shareSquares.sum())
+                    if hasRoots { roots.add(rootSquares.sum()) }
                 }
             }
         }
         return (shares.meanDistance, roots.meanDistance)
+    }
+
+    /// How easily a forest over the active rows isolates the point: `PathForest.score`.
+    func isolation(of point: borrowing Point, by forest: PathForest, seed: UInt64) -> Float {
+        let code = (0..<columns).map { Self.code(point.shares[$0], zero: Self.rootZero, step: Self.rootStep) }
+        let rows = isActive.indices.filter { isActive[$0] }.map { UInt16($0) }
+        return forest.score(
+            code.span, among: rows.span, of: codes.span, stride: stride, columns: columns, seed: seed)
+    }
+
+    /// Whether each row is DBSCAN's noise among all: at most `share` of them.
+    func noise(share: Float) -> [Bool] {
+        var values: [Float] = []
+        values.reserveCapacity(2 * count * columns)
+        for row in 0..<count {
+            for column in 0..<columns {
+                let decoded = decode(row, column)
+                values.append(decoded.share)
+                values.append(decoded.deviation)
+            }
+        }
+        return DBSCAN.noise(rows: values.span, columns: 2 * columns, share: Double(share))
     }
 
     /// Squared distance of each column to the nearest active row, as shares.
@@ -137,6 +173,7 @@ struct GroupMemory: Sendable, Equatable {
         let at = row * stride + column
         let root = (Float(codes[at]) - Self.rootZero) * Self.rootStep
         let first = (Float(codes[at + width]) - Self.deviationZero) * Self.deviationStep
+        guard hasRoots else { return (root * abs(root), first * abs(first), 0) }
         let second = (Float(codes[at + 2 * width]) - Self.deviationZero) * Self.deviationStep
         return (root * abs(root), first * abs(first), second * abs(second))
     }
@@ -158,7 +195,7 @@ struct GroupMemory: Sendable, Equatable {
         encode(point, row: row)
     }
 
-    /// Takes a row over from another memory of the same columns and ranges.
+    /// Takes a row over from another memory of the same columns and ranges, which has roots if this one has.
     mutating func adopt(_ other: borrowing GroupMemory, row: Int, at place: Int) {
         if place >= count {
             codes.append(contentsOf: repeatElement(0, count: stride))
@@ -177,6 +214,7 @@ struct GroupMemory: Sendable, Equatable {
             codes[at + column] = Self.code(point.shares[column], zero: Self.rootZero, step: Self.rootStep)
             codes[at + width + column] = Self.code(
                 point.shareDeviations[column], zero: Self.deviationZero, step: Self.deviationStep)
+            guard hasRoots else { continue }
             codes[at + 2 * width + column] = Self.code(
                 point.rootDeviations[column], zero: Self.deviationZero, step: Self.deviationStep)
         }
@@ -207,6 +245,7 @@ struct GroupMemory: Sendable, Equatable {
         codes[at] = Self.code(share, zero: Self.rootZero, step: Self.rootStep)
         codes[at + width] = Self.code(
             decoded.deviation * ratio, zero: Self.deviationZero, step: Self.deviationStep)
+        guard hasRoots else { return }
         codes[at + 2 * width] = Self.code(
             decoded.rootDeviation * Self.root(ratio), zero: Self.deviationZero, step: Self.deviationStep)
     }

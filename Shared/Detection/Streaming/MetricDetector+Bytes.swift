@@ -1,10 +1,11 @@
 extension MetricDetector {
     static let magic: StaticString = "SBmd"
-    static let version: UInt8 = 1
+    /// 2: 64 rows without strangeness, a forest's tail, hours as bytes. Version 1 is refused: its owner begins anew.
+    static let version: UInt8 = 2
 
-    /// The whole state, framed and checked; see `ModelBytes`. About 3 KB.
+    /// The whole state, framed and checked; see `ModelBytes`. About 2 KB.
     package var bytes: [UInt8] {
-        ModelBytes.framed(magic: Self.magic, version: Self.version, bodyBytes: 3_072) { writer in
+        ModelBytes.framed(magic: Self.magic, version: Self.version, bodyBytes: 2_048) { writer in
             writer.write(origin)
             writer.write(random)
             writer.write(cells)
@@ -20,7 +21,7 @@ extension MetricDetector {
             writer.write(warmup)
             memory.encode(into: &writer)
             season.encode(into: &writer)
-            for tail in [shapeTail, featureTail, hourTail, twoHourTail] { tail.encode(into: &writer) }
+            for tail in [shapeTail, featureTail, forestTail, hourTail, twoHourTail] { tail.encode(into: &writer) }
             policy.encode(into: &writer)
         }
     }
@@ -53,6 +54,7 @@ extension MetricDetector {
         season = try SeasonalBaseline(from: &reader)
         shapeTail = try TailCalibration(from: &reader)
         featureTail = try TailCalibration(from: &reader)
+        forestTail = try TailCalibration(from: &reader)
         hourTail = try TailCalibration(from: &reader)
         twoHourTail = try TailCalibration(from: &reader)
         policy = try AlarmPolicy(from: &reader)
@@ -64,6 +66,7 @@ extension MetricMemory {
     func encode(into writer: inout ByteWriter) {
         writer.write(UInt16(count))
         writer.bytes.append(contentsOf: codes)
+        writer.write(active)
         writer.write(centres)
         writer.write(scales)
     }
@@ -73,6 +76,8 @@ extension MetricMemory {
         let rows = Int(try reader.uint16())
         guard rows <= Self.rowsMax else { throw .damaged("\(rows) rows of memory") }
         codes.append(contentsOf: try reader.slice(rows * Self.stride))
+        active = UInt64(try reader.uint32()) | UInt64(try reader.uint32()) << 32
+        guard rows == Self.rowsMax || active >> UInt64(rows) == 0 else { throw .damaged("active rows beyond the last") }
         centres = try reader.vector()
         scales = try reader.vector()
     }

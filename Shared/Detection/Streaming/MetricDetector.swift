@@ -4,10 +4,10 @@
     import Darwin
 #endif
 
-/// Judges one metric as its samples arrive: two memories of what it did before (the shape of its last cells, and where
-/// they stand to their past) and the same hours of earlier days, each calibrated by its own tail.
+/// Judges one metric as its samples arrive. Five members: the distance to what it did before by shape and by features,
+/// an isolation forest over both, and the same one and two hours of earlier days, each calibrated by its own tail.
 ///
-/// About 2.5 KB; a sample within a cell costs nanoseconds, the one that completes a cell a few microseconds.
+/// About 2 KB; a sample within a cell costs nanoseconds, the one that completes a cell some four microseconds.
 package struct MetricDetector: Sendable {
     static let warmupCells = 30
     static let trainingCellsMax: UInt32 = 250
@@ -15,6 +15,9 @@ package struct MetricDetector: Sendable {
     static let longCells: Float = 300
     /// How much of the score is left a cell later.
     static let release: Float = 0.995
+    static let memberCount: Float = 5
+    /// Differences of the forest's score below this are chance.
+    static let forestGrain: Float = 0.01
 
     var configuration: DetectorConfiguration
     var cell = Cell()
@@ -32,6 +35,7 @@ package struct MetricDetector: Sendable {
     var season = SeasonalBaseline()
     var shapeTail = TailCalibration()
     var featureTail = TailCalibration()
+    var forestTail = TailCalibration()
     var hourTail = TailCalibration()
     var twoHourTail = TailCalibration()
     var hourEvidence = SIMD2<Float>(repeating: 0)
@@ -40,10 +44,10 @@ package struct MetricDetector: Sendable {
     var heldVerdict = Verdict.unscored
     /// Samples that could not be judged: not finite, out of order, or before the first training.
     package internal(set) var unscored: UInt32 = 0
-    /// Evidence and strangeness of the last cell, and distances and evidence of its memories, for diagnosis.
+    /// Evidence of the last cell.
     package private(set) var evidence: Float = 0
-    package private(set) var strangeness: Float = 0
-    package private(set) var raw = SIMD4<Float>(repeating: 0)
+    /// That of its members: shape, features, forest.
+    package private(set) var memberEvidence = SIMD4<Float>(repeating: 0)
 
     /// - Parameter series: any number that stays with the metric; spreads trainings and chance.
     package init(configuration: DetectorConfiguration = DetectorConfiguration(), series: UInt64 = 0) {
@@ -97,9 +101,9 @@ package struct MetricDetector: Sendable {
             return .unscored
         }
         guard memory.count > 0 else { return .unscored }
-        strangeness = judgeRow(row)
+        let strangeness = judgeRow(row)
         judgeHours(value, at: time, length: length)
-        remember(row, strangeness: strangeness)
+        remember(row)
         let alarm = policy.observe(evidence, cellMilliseconds: length)
         held = max(log1pf(strangeness), held * Self.release)
         return Verdict(
@@ -128,9 +132,8 @@ package struct MetricDetector: Sendable {
             features: SIMD4(value - before, value - shortMean, value - longMean, max(0, shortVariance).squareRoot()))
     }
 
-    /// Evidence of the two memories; returns how strange the row is (1 = the body's end).
+    /// Evidence of the memory's members; returns how strange the row is (1 = the body's end).
     private mutating func judgeRow(_ row: MetricRow) -> Float {
-        let distances: (shape: Float, features: Float)
         if memory.isConstant {
             // A series that rests has no scale: only how seldom it moved speaks (Laplace's rule of succession).
             let isAway = abs(row.lags[0] - memory.centres[0]) > 1e-6 * abs(memory.centres[0])
@@ -139,15 +142,16 @@ package struct MetricDetector: Sendable {
             hourEvidence = .zero
             return evidence
         }
-        distances = memory.distances(to: row)
-        let shape = shapeTail.evidence(of: distances.shape, grain: MetricMemory.grain)
-        let features = featureTail.evidence(of: distances.features, grain: MetricMemory.grain)
-        evidence = shape * shape + features * features
-        raw = SIMD4(distances.shape, distances.features, shape, features)
+        let found = memory.strangeness(of: row, seed: configuration.seed &* 0x94d0_49bb_1331_11eb)
+        memberEvidence = SIMD4(
+            shapeTail.evidence(of: found.shape, grain: MetricMemory.grain),
+            featureTail.evidence(of: found.features, grain: MetricMemory.grain),
+            forestTail.evidence(of: found.forest, grain: Self.forestGrain), 0)
         let strangeness =
-            (distances.shape / max(shapeTail.bodyEnd, 1e-3) + distances.features / max(featureTail.bodyEnd, 1e-3)) / 2
-        shapeTail.add(distances.shape, share: configuration.trimmedShare)
-        featureTail.add(distances.features, share: configuration.trimmedShare)
+            (found.shape / max(shapeTail.bodyEnd, 1e-3) + found.features / max(featureTail.bodyEnd, 1e-3)) / 2
+        shapeTail.add(found.shape, share: configuration.trimmedShare)
+        featureTail.add(found.features, share: configuration.trimmedShare)
+        forestTail.add(found.forest, share: configuration.trimmedShare)
         return strangeness
     }
 
@@ -161,17 +165,21 @@ package struct MetricDetector: Sendable {
             twoHourTail.add(distance.two, share: configuration.trimmedShare)
         }
         guard !memory.isConstant else { return }
-        evidence = ((evidence + (hourEvidence * hourEvidence).sum()) / 4).squareRoot()
+        // Third powers weigh each member by how sure it is: one very sure one suffices, and one that is not sure does
+        // not hold the others down.
+        let cubes = memberEvidence * memberEvidence * memberEvidence
+        let hourCubes = hourEvidence * hourEvidence * hourEvidence
+        evidence = cbrtf((cubes.sum() + hourCubes.sum()) / Self.memberCount)
     }
 
     /// Each cell of the last thousands has the same chance to be remembered.
-    private mutating func remember(_ row: MetricRow, strangeness: Float) {
+    private mutating func remember(_ row: MetricRow) {
         let remembered = min(Float(cells), MetricMemory.cellsRemembered)
         if memory.count < MetricMemory.rowsMax {
-            memory.insert(row, strangeness: strangeness, at: memory.count, isActive: false)
+            memory.insert(row, at: memory.count)
         } else if uniform() * remembered < Float(MetricMemory.rowsMax) {
             let place = Int(uniform() * Float(MetricMemory.rowsMax))
-            memory.insert(row, strangeness: strangeness, at: min(place, MetricMemory.rowsMax - 1), isActive: false)
+            memory.insert(row, at: min(place, MetricMemory.rowsMax - 1))
         }
     }
 
@@ -182,7 +190,7 @@ package struct MetricDetector: Sendable {
         return Float(random >> 40) / Float(1 << 24)
     }
 
-    /// One training: bounded by 128 rows.
+    /// One training: bounded by 64 rows, some 100 µs.
     package mutating func train() {
         guard wantsTraining else { return }
         if !warmup.isEmpty {

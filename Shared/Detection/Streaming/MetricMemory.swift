@@ -22,17 +22,20 @@ struct MetricRow {
     var features: SIMD4<Float>
 }
 
-/// Up to 128 earlier cells of a metric, as codes, and the distance to their nearest.
+/// Up to 64 earlier cells of a metric, as codes, and how far a row is from them.
 struct MetricMemory: Sendable, Equatable {
-    static let rowsMax = 128
+    static let rowsMax = 64
     /// Distances nearer together than this (in deviations) are the codes' doing.
     static let grain: Float = 0.05
-    /// Eight lags, four features, whether the row takes part, how strange it was.
-    static let stride = 14
+    /// Eight lags, four features.
+    static let stride = 12
     /// Cells that the memory stands for in the long run; older ones leave by chance.
     static let cellsRemembered: Float = 4_000
+    static let forest = PathForest(trees: 16, sample: 32)
 
     var codes: [UInt8] = []
+    /// A bit per row, set once the row takes part.
+    var active: UInt64 = 0
     /// Centre and scale of value, difference, short and long deviation, short spread.
     var centres = SIMD8<Float>(repeating: 0)
     var scales = SIMD8<Float>(repeating: 0)
@@ -41,6 +44,15 @@ struct MetricMemory: Sendable, Equatable {
     var isConstant: Bool { scales[0] <= 0 }
 
     init() { codes.reserveCapacity(Self.rowsMax * Self.stride) }
+}
+
+/// How far a row is from a metric's memory.
+struct MetricStrangeness {
+    /// Mean distance to the three nearest rows by shape (eight lags), and by features (value and the four).
+    var shape: Float
+    var features: Float
+    /// How easily a forest over both isolates it: `PathForest.score`.
+    var forest: Float
 }
 
 extension MetricMemory {
@@ -52,17 +64,21 @@ extension MetricMemory {
         return MetricRow(lags: (row.lags - centres[0]) / unit, features: (row.features - middle) / spread)
     }
 
-    /// Mean distance to the three nearest rows, by shape (eight lags) and by features (value and the four).
-    func distances(to row: MetricRow) -> (shape: Float, features: Float) {
+    private static func code(_ point: MetricRow) -> [UInt8] {
+        (0..<stride).map { Compander.code($0 < 8 ? point.lags[$0] : point.features[$0 - 8]) }
+    }
+
+    func strangeness(of row: MetricRow, seed: UInt64) -> MetricStrangeness {
         let point = standardised(row)
         var shape = Nearest()
         var features = Nearest()
+        var rows: [UInt16] = []
+        rows.reserveCapacity(count)
         codes.withUnsafeBufferPointer { codes in
             Compander.decoded.withUnsafeBufferPointer { decoded in
-                var at = 0
-                while at < codes.count {
-                    defer { at += Self.stride }
-                    if codes[at + 12] == 0 { continue }
+                for row in 0..<count where active >> UInt64(row) & 1 == 1 {
+                    rows.append(UInt16(row))
+                    let at = row * Self.stride
                     var lags = SIMD8<Float>()
                     for lag in 0..<8 { lags[lag] = decoded[Int(codes[at + lag])] }
                     let apart = lags - point.lags
@@ -75,35 +91,39 @@ extension MetricMemory {
                 }
             }
         }
-        return (shape.meanDistance, features.meanDistance)
+        let forest = Self.forest.score(
+            Self.code(point).span, among: rows.span, of: codes.span, stride: Self.stride, columns: Self.stride,
+            seed: seed)
+        return MetricStrangeness(shape: shape.meanDistance, features: features.meanDistance, forest: forest)
     }
 
     /// Takes a row; it takes part from the next training on.
-    mutating func insert(_ row: MetricRow, strangeness: Float, at place: Int, isActive: Bool) {
-        let point = standardised(row)
-        if place >= count { codes.append(contentsOf: repeatElement(0, count: Self.stride)) }
-        let at = min(place, count - 1) * Self.stride
-        for lag in 0..<8 { codes[at + lag] = Compander.code(point.lags[lag]) }
-        for feature in 0..<4 { codes[at + 8 + feature] = Compander.code(point.features[feature]) }
-        codes[at + 12] = isActive ? 1 : 0
-        codes[at + 13] = Compander.code(strangeness)
+    mutating func insert(_ row: MetricRow, at place: Int) {
+        let place = min(place, count)
+        let code = Self.code(standardised(row))
+        let at = place * Self.stride
+        if place == count {
+            codes.append(contentsOf: code)
+        } else {
+            codes.replaceSubrange(at..<at + code.count, with: code)
+        }
+        active &= ~(1 << UInt64(place))
     }
 
-    /// Lets the rows taken since the last training take part, less the strangest `share` of them, and follows the
-    /// series' scale.
+    /// Lets the rows taken since the last training take part, but for those that are DBSCAN's noise among all rows (at
+    /// most `share` of them), and follows the series' scale.
     mutating func train(share: Float) {
-        var fresh: [(strangeness: UInt8, row: Int)] = []
-        for row in 0..<count where codes[row * Self.stride + 12] == 0 {
-            fresh.append((codes[row * Self.stride + 13], row))
-        }
-        fresh.sort { ($0.strangeness, $0.row) < ($1.strangeness, $1.row) }
-        let kept = fresh.count - Int(Float(fresh.count) * share)
-        for (rank, entry) in fresh.enumerated() where rank < kept { codes[entry.row * Self.stride + 12] = 1 }
-        for entry in fresh[kept...].sorted(by: { $0.row > $1.row }) {
-            codes.removeSubrange(entry.row * Self.stride..<(entry.row + 1) * Self.stride)
-        }
         rescale()
+        let values = codes.map { Compander.decoded[Int($0)] }
+        let isNoise = DBSCAN.noise(rows: values.span, columns: Self.stride, share: Double(share))
+        for row in (0..<count).reversed() where active >> UInt64(row) & 1 == 0 && isNoise[row] {
+            codes.removeSubrange(row * Self.stride..<(row + 1) * Self.stride)
+        }
+        active = Self.bits(count)
     }
+
+    /// As many lowest bits.
+    private static func bits(_ count: Int) -> UInt64 { count >= 64 ? .max : (1 << UInt64(count)) - 1 }
 
     private mutating func rescale() {
         let rows = (0..<count).map(decodedRow)
@@ -117,19 +137,17 @@ extension MetricMemory {
         }
         guard isMoved else { return }
         (centres, scales) = (middles, spreads)
-        for (place, row) in rows.enumerated() {
-            let at = place * Self.stride
-            let (isActive, strangeness) = (codes[at + 12], codes[at + 13])
-            insert(row, strangeness: 0, at: place, isActive: true)
-            (codes[at + 12], codes[at + 13]) = (isActive, strangeness)
-        }
+        let before = active
+        for (place, row) in rows.enumerated() { insert(row, at: place) }
+        active = before
     }
 
     /// Starts from raw rows.
     mutating func start(_ rows: [MetricRow]) {
         (centres, scales) = Self.scales(of: rows)
         codes.removeAll(keepingCapacity: true)
-        for row in rows { insert(row, strangeness: 0, at: count, isActive: true) }
+        for row in rows.prefix(Self.rowsMax) { insert(row, at: count) }
+        active = Self.bits(count)
     }
 
     private func decodedRow(_ place: Int) -> MetricRow {

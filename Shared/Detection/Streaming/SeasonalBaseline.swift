@@ -9,10 +9,12 @@ package struct SeasonalBaseline: Sendable, Equatable {
     static let partMilliseconds: Int64 = 300_000
     static let partsKept = 24
     static let slotsKept = (days + 1) * 24
-    private static let missing = Int16.min
+    /// Codes are bytes: means are kept to a 250th of their range, which costs no NAB point.
+    static let codeMax: Float = 126
+    private static let missing = Int8.min
 
     /// Means of the hours as codes: `base + step × code`.
-    var slots = [Int16](repeating: missing, count: slotsKept)
+    var slots = [Int8](repeating: missing, count: slotsKept)
     var parts = [Float](repeating: .nan, count: partsKept)
     var base: Float = 0
     var step: Float = 0
@@ -26,7 +28,7 @@ package struct SeasonalBaseline: Sendable, Equatable {
 
     package init() {}
 
-    package var stateBytes: Int { slots.count * 2 + parts.count * 4 + MemoryLayout<Self>.size }
+    package var stateBytes: Int { slots.count + parts.count * 4 + MemoryLayout<Self>.size }
 
     /// Takes a cell's mean; distances of the last hour and the last two hours, or nil where nothing new can be said.
     ///
@@ -114,11 +116,11 @@ package struct SeasonalBaseline: Sendable, Equatable {
             base = mean
             step = max(abs(mean) * 1e-6, .leastNormalMagnitude * 1e6)
         }
-        while abs((mean - base) / step) > 32_000 {
+        while abs((mean - base) / step) > Self.codeMax {
             step *= 2
             for entry in slots.indices where slots[entry] != Self.missing { slots[entry] /= 2 }
         }
-        slots[index(slot, Self.slotsKept)] = Int16(((mean - base) / step).rounded())
+        slots[index(slot, Self.slotsKept)] = Int8(((mean - base) / step).rounded())
     }
 
     private func index(_ number: Int64, _ count: Int) -> Int {

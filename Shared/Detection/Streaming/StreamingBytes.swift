@@ -41,6 +41,12 @@ extension ByteReader {
         return vector
     }
 
+    mutating func vector4() throws(DetectionError) -> SIMD4<Float> {
+        var vector = SIMD4<Float>(repeating: 0)
+        for lane in 0..<4 { vector[lane] = try float() }
+        return vector
+    }
+
     mutating func floats(_ count: Int) throws(DetectionError) -> [Float] {
         var values: [Float] = []
         for _ in 0..<count { values.append(try floatOrGap()) }
@@ -55,21 +61,22 @@ extension ByteWriter {
 }
 
 extension TailCalibration {
-    static let encodedBytes = 76
-
     func encode(into writer: inout ByteWriter) {
-        writer.write(heights)
-        writer.write(positions)
+        for lane in 0..<4 { writer.write(lower[lane]) }
+        writer.write(top)
+        for lane in 0..<4 { writer.write(ranks[lane]) }
         for value in [count, excessSum, excessCount] { writer.write(value) }
     }
 
     init(from reader: inout ByteReader) throws(DetectionError) {
-        heights = try reader.vector()
-        positions = try reader.vector()
-        count = try reader.float()
-        excessSum = try reader.float()
-        excessCount = try reader.float()
+        let lower = try reader.vector4()
+        let top = try reader.float()
+        let ranks = try reader.vector4()
+        let count = try reader.float()
+        let (excessSum, excessCount) = (try reader.float(), try reader.float())
         guard count >= 0, count < 1e6 else { throw .damaged("a calibration of \(count) values") }
+        self.init(
+            lower: lower, top: top, ranks: ranks, count: count, excessSum: excessSum, excessCount: excessCount)
     }
 }
 
@@ -79,7 +86,8 @@ extension AlarmPolicy {
         writer.write(lastAlarm)
         writer.write(hasAlarmed)
         writer.write(lastEvidence)
-        writer.write(recent)
+        writer.write(rise)
+        for lane in 0..<4 { writer.write(recent[lane]) }
     }
 
     init(from reader: inout ByteReader) throws(DetectionError) {
@@ -87,7 +95,9 @@ extension AlarmPolicy {
         lastAlarm = try reader.cells()
         hasAlarmed = try reader.bit()
         lastEvidence = try reader.float()
-        recent = try reader.vector()
+        rise = try reader.float()
+        guard rise >= 0, rise < 1e3 else { throw .damaged("a threshold raised by \(rise)") }
+        recent = try reader.vector4()
     }
 }
 
@@ -114,14 +124,14 @@ extension Cell {
 
 extension SeasonalBaseline {
     func encode(into writer: inout ByteWriter) {
-        for code in slots { writer.write(code) }
+        writer.bytes.append(contentsOf: slots.map { UInt8(bitPattern: $0) })
         writer.write(parts)
         for value in [base, step, slotSum, slotCount, partSum, partCount] { writer.write(value) }
         for number in [slot, slotFirst, part] { writer.write(number) }
     }
 
     init(from reader: inout ByteReader) throws(DetectionError) {
-        for entry in slots.indices { slots[entry] = Int16(bitPattern: try reader.uint16()) }
+        for entry in slots.indices { slots[entry] = Int8(bitPattern: try reader.uint8()) }
         parts = try reader.floats(Self.partsKept)
         base = try reader.float()
         step = try reader.float()

@@ -19,6 +19,10 @@ enum GoldenRows {
                 var drawn = [base, base + 0.2 * bell(&random), base * base, unit(&random), 3]
                 if row % 50 == 0 { drawn[1] = -2 * base }
                 values = Array(drawn[..<columns])
+            case "ladder":
+                let share = unit(&random)
+                let cube = share * share * share
+                values = (0..<columns).map { _ in 1000 * (cube * cube) + 0.1 * unit(&random) }
             case "grid":
                 values = (0..<columns).map { _ in Double(random.next() % 12) }
             default: preconditionFailure("no rows named \(name)")

@@ -168,12 +168,12 @@ struct MetricDetectorTests {
         }
     }
 
-    @Test("a metric costs less than 6 KB")
+    @Test("a metric costs less than 2 KB")
     func state() {
         var detector = MetricDetector()
         _ = alarms(noisy(3_000), in: &detector)
-        #expect(detector.stateBytes < 6_144)
-        #expect(detector.bytes.count < 6_144)
+        #expect(detector.stateBytes <= 2_048)
+        #expect(detector.bytes.count <= 2_048)
     }
 }
 
