@@ -49,9 +49,17 @@ struct FindingText {
     var lines: [String] {
         let score = (finding["score"] as? Double).map { String(format: "%.2f", $0) } ?? "-"
         let until = finding["until"] as? String ?? "open"
+        let rule = (finding["rule"] as? [String: Any]).map { rule in
+            let name = rule["name"] as? String ?? "-"
+            let numbers = [rule["value"], rule["threshold"]].map {
+                ($0 as? Double).map { String(format: "%.6g", $0) } ?? "-"
+            }
+            return "rule \(name) (\(rule["severity"] as? String ?? "-"), \(numbers[0]) against \(numbers[1]))"
+        }
+        let title = rule ?? "\(text("group"))  score \(score)"
         var lines = [
-            "\(text("agent"))  \(text("group"))  score \(score)  \(text("since")) … \(until)  "
-                + "\(text("anomalous_samples")) samples" + origin
+            "\(text("agent"))  \(title)  \(text("since")) … \(until)  "
+                + "\(text("anomalous_samples" + origin)) samples" + origin
         ]
         for contributor in finding["contributors"] as? [[String: Any]] ?? [] {
             let share = ((contributor["share"] as? Double ?? 0) * 100).rounded()

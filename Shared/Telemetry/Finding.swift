@@ -1,4 +1,5 @@
-/// Something strange that an agent's detection saw on its node: what, since when, how strange, which series contributed.
+/// Something that an agent saw on its node, strange to its detection or against a rule of the node's own: what, since
+/// when, how strange, which series contributed.
 ///
 /// Reported when it opens and again when it closes, both times under one ``id``; the later report replaces the earlier.
 public struct Finding: Hashable, Sendable {
@@ -30,8 +31,38 @@ public struct Finding: Hashable, Sendable {
         }
     }
 
+    public enum Severity: UInt8, Sendable, CaseIterable, Comparable {
+        case info = 1, warning, critical
+
+        public static func < (left: Severity, right: Severity) -> Bool { left.rawValue < right.rawValue }
+        public var name: String {
+            switch self {
+            case .info: "info"
+            case .warning: "warning"
+            case .critical: "critical"
+            }
+        }
+    }
+
+    /// The rule of the node's own that opened it.
+    public struct Rule: Hashable, Sendable {
+        public static let nameBytesMax = 64
+        public var name: String
+        public var severity: Severity
+        /// The one furthest beyond the threshold so far.
+        public var value: Double
+        public var threshold: Double
+        public init(name: String, severity: Severity, value: Double, threshold: Double) {
+            self.name = name
+            self.severity = severity
+            self.value = value
+            self.threshold = threshold
+        }
+    }
+
     public var id: ID128
-    /// `cpu`, `memory`, `disk`, `network`, `streams`, or `metric` for one series judged by itself.
+    /// `cpu`, `memory`, `disk`, `network`, `streams`, or `metric` for one series judged by itself. Of a rule's
+    /// finding, the group of its metrics.
     public var group: String
     public var since: Timestamp
     /// nil while it is open.
@@ -44,10 +75,16 @@ public struct Finding: Hashable, Sendable {
     /// The largest share first.
     public var contributors: [Contributor]
     public var shape: Shape?
+    /// nil for what detection found.
+    public var rule: Rule?
+
+    /// What detection finds has none of its own and counts as a warning.
+    public var severity: Severity { rule?.severity ?? .warning }
 
     public init(
         id: ID128, group: String, since: Timestamp, until: Timestamp? = nil, score: Double, peakAt: Timestamp,
-        anomalousCount: UInt32, contributors: [Contributor] = [], shape: Shape? = nil
+        anomalousCount: UInt32, contributors: [Contributor] = [], shape: Shape? = nil,
+        rule: Rule? = nil
     ) {
         self.id = id
         self.group = group
@@ -58,5 +95,6 @@ public struct Finding: Hashable, Sendable {
         self.anomalousCount = anomalousCount
         self.contributors = contributors
         self.shape = shape
+        self.rule = rule
     }
 }

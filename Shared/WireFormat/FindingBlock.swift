@@ -2,17 +2,32 @@ public import Telemetry
 
 /// Content of a `findings` batch before zstd: see FORMAT.md, "Finding block".
 public enum FindingBlock {
-    public static let version: UInt8 = 1
+    /// Of a block with a finding of a rule; any other is of version 1, byte for byte as before there were rules.
+    public static let version: UInt8 = 2
+    private static let versionWithoutRules: UInt8 = 1
     public static let findingsMax = 256
 
     /// - Precondition: at most ``findingsMax`` findings within the bounds of ``Finding``.
     public static func encode(_ findings: [Finding]) -> [UInt8] {
         precondition(findings.count <= findingsMax, "\(findings.count) findings")
         var writer = ByteWriter(reserving: 256 * findings.count)
-        writer.write(version)
+        let hasRules = findings.contains { $0.rule != nil }
+        writer.write(hasRules ? version : versionWithoutRules)
         writer.write(varint: UInt64(findings.count))
-        for finding in findings { write(finding, to: &writer) }
+        for finding in findings {
+            write(finding, to: &writer)
+            if hasRules { write(finding.rule, to: &writer) }
+        }
         return writer.bytes
+    }
+
+    private static func write(_ rule: Finding.Rule?, to writer: inout ByteWriter) {
+        guard let rule else { return writer.write(0 as UInt8) }
+        writer.write(1 as UInt8)
+        writer.write(text: rule.name)
+        writer.write(rule.severity.rawValue)
+        writer.write(littleEndian: rule.value.bitPattern)
+        writer.write(littleEndian: rule.threshold.bitPattern)
     }
 
     private static func write(_ finding: Finding, to writer: inout ByteWriter) {
@@ -49,13 +64,36 @@ public enum FindingBlock {
     public static func decode(_ bytes: [UInt8]) throws(WireError) -> [Finding] {
         try ByteReader.reading(bytes) { (reader) throws(WireError) in
             let version = try reader.readByte("version")
-            guard version == Self.version else { throw .unsupportedVersion(version) }
+            guard version == Self.version || version == versionWithoutRules else {
+                throw .unsupportedVersion(version)
+            }
             let count = try reader.readCount("findings", max: findingsMax)
             var findings: [Finding] = []
-            for _ in 0..<count { findings.append(try read(&reader)) }
+            for _ in 0..<count {
+                var finding = try read(&reader)
+                if version == Self.version { finding.rule = try readRule(&reader) }
+                findings.append(finding)
+            }
             try reader.finish()
             return findings
         }
+    }
+
+    private static func readRule(_ reader: inout ByteReader) throws(WireError) -> Finding.Rule? {
+        switch try reader.readByte("origin") {
+        case 0: return nil
+        case 1: break
+        default: throw .invalid("origin")
+        }
+        let name = try reader.readText("rule", max: Finding.Rule.nameBytesMax)
+        guard !name.isEmpty else { throw .invalid("rule") }
+        guard let severity = Finding.Severity(rawValue: try reader.readByte("severity")) else {
+            throw .invalid("severity")
+        }
+        let value = Double(bitPattern: try reader.read(littleEndian: UInt64.self, "value"))
+        let threshold = Double(bitPattern: try reader.read(littleEndian: UInt64.self, "threshold"))
+        guard value.isFinite, threshold.isFinite else { throw .invalid("value") }
+        return Finding.Rule(name: name, severity: severity, value: value, threshold: threshold)
     }
 
     private static func read(_ reader: inout ByteReader) throws(WireError) -> Finding {

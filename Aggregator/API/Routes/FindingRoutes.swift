@@ -43,6 +43,12 @@ extension StoredFinding {
     /// Times in RFC 3339; scores and shares 0…1; `shape`: milliseconds and values of the first contributor; `origin`: who
     /// found it, and `fleet`: what comparing it with its peers found of a node's finding.
     var json: JSON {
+        let rule = finding.rule.map { rule in
+            JSON.object([
+                ("name", .string(rule.name)), ("severity", .string(rule.severity.name)),
+                ("value", .number(rule.value)), ("threshold", .number(rule.threshold)),
+            ])
+        }
         let shape = finding.shape.map { shape in
             JSON.object([
                 ("start", .time(shape.start)), ("step_milliseconds", .integer(shape.stepMilliseconds)),
@@ -65,7 +71,7 @@ extension StoredFinding {
                         ])
                     })
             ),
-            ("shape", shape ?? .null),
+            ("shape", shape ?? .null), ("rule", rule ?? .null),
             (
                 "fleet",
                 .array(

@@ -85,7 +85,8 @@ import WireFormat
                 #"{"id":"00000000000000000000000000000001","agent":"n1","origin":"node","group":"cpu","state":"open","#
                 + #""since":"1970-01-01T00:00:01.000Z","until":null,"score":0.5,"peak":"1970-01-01T00:00:02.000Z","#
                 + #""anomalous_samples":7,"contributors":[{"labels":{"__name__":"node_load1","job":"b"},"share":1}],"#
-                + #""shape":{"start":"1970-01-01T00:00:00.000Z","step_milliseconds":1000,"values":[1,null]},"fleet":[]}"#
+                + #""shape":{"start":"1970-01-01T00:00:00.000Z","step_milliseconds":1000,"values":[1,null]},"rule":null,"#
+                + #""fleet":[]}"#
             #expect(answer.text.contains(expected), "\(answer.text)")
             #expect(
                 try await server.ask("GET", "/api/v1/findings", as: "analyst@other").text.contains(#""findings":[]"#))

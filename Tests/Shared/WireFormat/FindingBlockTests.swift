@@ -29,6 +29,43 @@ import WireFormat
         #expect(try FindingBlock.decode(FindingBlock.encode([])).isEmpty)
     }
 
+    /// One of a rule beside one of detection.
+    static let ruled: [Finding] = [
+        samples[0],
+        Finding(
+            id: ID128(high: 5, low: 6), group: "cpu", since: Timestamp(milliseconds: 1_790_000_000_000),
+            score: 1, peakAt: Timestamp(milliseconds: 1_790_000_001_000), anomalousCount: 2,
+            contributors: [Finding.Contributor(key: SeriesKey(name: "node_load1"), share: 1)],
+            rule: Finding.Rule(name: "busy", severity: .critical, value: 8.25, threshold: 8)),
+    ]
+
+    @Test("a block with a rule's finding is of version 2, reads back as it was written, and its bytes stay")
+    func ruleGolden() throws {
+        let kept = try ColumnGolden.check("FindingBlock-v2", FindingBlock.encode(Self.ruled))
+        #expect(kept[0] == 2 && FindingBlock.encode(Self.samples)[0] == 1)
+        #expect(try FindingBlock.decode(kept) == Self.ruled)
+    }
+
+    @Test("a rule without a name, or with a value that is no number, is refused")
+    func ruleRefusals() throws {
+        var nameless = Self.ruled[1]
+        nameless.rule?.name = ""
+        var endless = Self.ruled[1]
+        endless.rule?.value = .infinity
+        for finding in [nameless, endless] {
+            #expect(throws: WireError.self) { try FindingBlock.decode(FindingBlock.encode([finding])) }
+        }
+        let bytes = FindingBlock.encode(Self.ruled)
+        for size in 0..<bytes.count {
+            #expect(throws: WireError.self) { try FindingBlock.decode(Array(bytes.prefix(size))) }
+        }
+        var odd = FindingBlock.encode([Self.samples[1], Self.ruled[1]])
+        let origin = FindingBlock.encode([Self.samples[1]]).count
+        try #require(odd[origin] == 0)
+        odd[origin] = 2
+        #expect(throws: WireError.invalid("origin")) { try FindingBlock.decode(odd) }
+    }
+
     @Test("what a block may not hold is refused")
     func refusals() throws {
         var backwards = Self.samples[0]
@@ -45,13 +82,18 @@ import WireFormat
             #expect(throws: WireError.self) { try FindingBlock.decode(Array(bytes.prefix(size))) }
         }
         #expect(throws: WireError.self) { try FindingBlock.decode(bytes + [0]) }
-        #expect(throws: WireError.unsupportedVersion(2)) { try FindingBlock.decode([2] + bytes.dropFirst()) }
+        #expect(throws: WireError.unsupportedVersion(3)) { try FindingBlock.decode([3] + bytes.dropFirst()) }
     }
 
     @Test("mutated bytes decode to something that encodes stably, or to an error")
     func mutations() throws {
         var generator = SeededGenerator(seed: 0xf1d)
-        let original = FindingBlock.encode(Self.samples)
+        for original in [FindingBlock.encode(Self.samples), FindingBlock.encode(Self.ruled)] {
+            try mutate(original, &generator)
+        }
+    }
+
+    private func mutate(_ original: [UInt8], _ generator: inout SeededGenerator) throws {
         var decoded = 0
         for _ in 0..<20_000 {
             var bytes = original
