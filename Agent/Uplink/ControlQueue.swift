@@ -38,10 +38,13 @@ struct ControlQueue {
     }
 
     /// Messages whose fate is unknown go first again; states and births are made anew.
-    mutating func requeue(_ messages: [ControlMessage]) {
+    /// - Returns: how many found no room.
+    mutating func requeue(_ messages: [ControlMessage]) -> Int {
         let again = messages.filter { $0 != .state && $0 != .birth && !waiting.contains($0) }
-        waiting.insert(contentsOf: again.prefix(max(0, UplinkLimits.controlQueueMax - waiting.count)), at: 0)
+        let room = max(0, UplinkLimits.controlQueueMax - waiting.count)
+        waiting.insert(contentsOf: again.prefix(room), at: 0)
         for case .auxiliary(let auxiliary) in again { auxiliariesSentAt[auxiliary] = nil }
+        return max(0, again.count - room)
     }
 
     /// - Returns: false if the same content went out a moment ago.

@@ -117,6 +117,10 @@ package struct UplinkStateMachine: Sendable {
         if !control.append(message) { counters.controlMessagesDropped += 1 }
     }
 
+    private mutating func requeue(_ messages: [ControlMessage]) {
+        counters.controlMessagesDropped += UInt64(control.requeue(messages))
+    }
+
     private mutating func passDeadlines(_ now: Int64, _ actions: inout [UplinkAction]) {
         actions += hearing.passDeadlines(now)
         switch phase {
@@ -176,7 +180,7 @@ package struct UplinkStateMachine: Sendable {
             actions.append(.flushEvery(milliseconds: nil))
         }
         phase = .waiting(until: now + backoff.nextDelayMilliseconds(using: &generator))
-        control.requeue(flight.unfinishedControl)
+        requeue(flight.unfinishedControl)
         flight = Flight(nextTicket: flight.nextTicket)
         // Unacknowledged rows are pending rows: they are fetched and sent again.
         unacknowledged = Unacknowledged()
@@ -204,7 +208,7 @@ package struct UplinkStateMachine: Sendable {
         case (.batch(let key), .missing): unacknowledged.remove(key)
         case (.batch(let key), _): unacknowledged.postpone(key, now, using: &generator)
         case (.control, .missing): break
-        case (.control(let message), .notConnected): control.requeue([message])
+        case (.control(let message), .notConnected): requeue([message])
         // Not at once: a broker that refuses it now would refuse it in a loop.
         case (.control(.birth), .refused), (.control(.state), .refused): control.birthAt = now + 30_000
         case (.control, .refused): break

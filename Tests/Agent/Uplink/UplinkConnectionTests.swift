@@ -26,6 +26,19 @@ struct UplinkConnectionTests {
         #expect(challenge == .zero)
     }
 
+    @Test("control messages that find no room after a lost connection are counted")
+    func requeued() {
+        var node = FakeNode()
+        node.connect()
+        node.brokerTakes = false
+        for number in 0..<600 as Range<UInt64> { node.handle(.resultReady(number)) }
+        let sent = node.take().count { if case .publishResult = $0 { true } else { false } }
+        let dropped = node.machine.counters.controlMessagesDropped
+        #expect(sent > 0 && dropped > 0)
+        node.cut()
+        #expect(node.machine.counters.controlMessagesDropped == dropped + UInt64(sent))
+    }
+
     @Test("R27: the session counter grows with every attempt, and stopping says offline with it")
     func sessionCounter() {
         var node = FakeNode()
