@@ -65,6 +65,7 @@ let shared: [Target] = [
     .systemLibrary(name: "CSnappy", path: "Shared/CSnappy", providers: [.apt(["libsnappy-dev"])]),
     .systemLibrary(name: "CSodium", path: "Shared/CSodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CSQLite", path: "Shared/CSQLite", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CSpawn", path: "Shared/CSpawn"),
     .systemLibrary(name: "CYAML", path: "Shared/CYAML", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CZlib", path: "Shared/CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", path: "Shared/CZstd", providers: [.apt(["libzstd-dev"])]),
@@ -88,16 +89,21 @@ let agent: [Target] = [
     module("Agent/Sources", ["Telemetry", "JSON", "Interchange", "Intake"]),
     module("Agent/Buffer", ["Telemetry", "WireFormat", "SQLite", "RuntimeSupport"]),
     module("Agent/Uplink", ["Telemetry", "WireFormat", "RuntimeSupport"]),
-    module("Agent/Control", ["Telemetry", "WireFormat", "RuntimeSupport", "Sources"]),
+    module("Agent/LocalRules", ["Telemetry"]),
+    module("Agent/Actions", ["Telemetry", "RuntimeSupport", "Sources"]),
+    module(
+        "Agent/Control", ["Telemetry", "WireFormat", "RuntimeSupport", "Sources", "LocalRules", "Actions"]),
     module(
         "Agent/Core", name: "AgentCore",
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "MQTT", "Collectors", "Intake", "Buffer", "Uplink",
-            "Control", "Sources", "Interchange", "Compression", "Detection", log,
+            "Control", "Sources", "LocalRules", "Actions", "Interchange", "Compression", "Detection", "CSpawn", log,
             .product(name: "NIOCore", package: nio), .product(name: "NIOPosix", package: nio),
             .product(name: "NIOHTTP1", package: nio),
         ]),
-    program("AgentMain", "Agent/Main", static: true, ["AgentCore", "Telemetry", "RuntimeSupport", log]),
+    program(
+        "AgentMain", "Agent/Main", static: true,
+        ["AgentCore", "Control", "Actions", "Telemetry", "RuntimeSupport", log]),
     module("Agent/Client", name: "StageboxClient", [.product(name: "CoreMetrics", package: "swift-metrics")]),
 ]
 
@@ -155,12 +161,19 @@ let testTargets: [Target] = [
     tests("Tests/Agent/Sources", ["Sources", "Intake", "Interchange", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Buffer", ["Buffer", "SQLite", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
     tests("Tests/Agent/Uplink", ["Uplink", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
-    tests("Tests/Agent/Control", ["Control", "Sources", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Agent/LocalRules", ["LocalRules", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Agent/Actions", ["Actions", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests(
+        "Tests/Agent/Control",
+        [
+            "Control", "Actions", "LocalRules", "Sources", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport",
+        ]),
     tests(
         "Tests/Agent/Core", name: "AgentCoreTests",
         [
-            "AgentCore", "Buffer", "Collectors", "Compression", "Control", "Detection", "Intake", "Interchange",
-            "MQTT", "Sealing", "Sources", "Telemetry", "RuntimeSupport", "TestSupport", "WireFormat",
+            "Actions", "AgentCore", "Buffer", "Collectors", "Compression", "Control", "Detection", "Intake",
+            "Interchange",
+            "LocalRules", "MQTT", "Sealing", "Sources", "Telemetry", "RuntimeSupport", "TestSupport", "WireFormat",
         ]),
     tests(
         "Tests/Agent/Client", name: "StageboxClientTests",
@@ -199,7 +212,8 @@ let testTargets: [Target] = [
     tests(
         "Tests/SimulationTests", name: "SimulationTests",
         [
-            "AgentCore", "Buffer", "Collectors", "Intake", "Interchange", "Sources", "Uplink", "MQTT", "Sealing",
+            "AgentCore", "Buffer", "Collectors", "Control", "Intake", "Interchange", "LocalRules", "Sources", "Uplink",
+            "MQTT", "Sealing",
             "WireFormat", "Ingest", "Store", "Telemetry", "RuntimeSupport", "TestSupport",
         ]),
     tests(

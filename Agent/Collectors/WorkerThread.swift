@@ -7,7 +7,8 @@ package final class WorkerThread: @unchecked Sendable {
     /// Ample for parsing; only touched pages count as resident.
     static let stackBytes = 256 * 1024
     private var identifier = pthread_t()
-    private let isStarted: Bool
+    /// False when the system has no thread left; then nothing ran, or will.
+    package let isStarted: Bool
 
     private final class Body {
         let name: String

@@ -147,6 +147,7 @@ extension AgentSettings {
     mutating func set(_ name: String, _ value: String, knownCollectors: Set<String>) -> String? {
         if let key = Self.keysByName[name] { return key.read(value, &self) }
         if Self.isSourceSection(name) { return setSource(name, value) }
+        if name.hasPrefix(Self.ruleSection) { return setRule(name, value) }
         guard name.hasPrefix(Self.collectorSection) else { return "is not a key" + Self.suggestion(for: name) }
         let collector = String(name.dropFirst(Self.collectorSection.count))
         guard knownCollectors.isEmpty || knownCollectors.contains(collector) else {

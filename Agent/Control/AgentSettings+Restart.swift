@@ -9,6 +9,10 @@ extension AgentSettings {
         ("intake.listen", { $0.intakeListen == $1.intakeListen }),
         ("intake.socket", { $0.intakeSocketPath == $1.intakeSocketPath }),
         ("intake.records-max", { $0.intakeRecordsMax == $1.intakeRecordsMax }),
+        ("intake.connections-max", { $0.intakeConnectionsMax == $1.intakeConnectionsMax }),
+        ("detection", { $0.isDetectionOn == $1.isDetectionOn }),
+        ("anomaly-threshold", { $0.anomalyThreshold == $1.anomalyThreshold }),
+        ("log-level", { $0.logLevel == $1.logLevel }),
     ]
 
     /// Names of all keys that take effect with a restart only.

@@ -1,3 +1,4 @@
+package import LocalRules
 package import Telemetry
 
 /// Everything that can be set of an agent. The defaults are what an empty file gives; the keys, their ranges
@@ -43,12 +44,15 @@ package struct AgentSettings: Sendable, Equatable {
     package var intakeSocketPath = ""
     package var intakeRecordsMax = 10_000
     package var intakeRequestBytesMax = 4 * 1024 * 1024
-    package var intakeConnectionsMax = 64
+    package var intakeConnectionsMax = 256
 
     package var isDetectionOn = true
     package var anomalyThreshold = 0.1
     package var logLevel = LogLevel.info
     package var guardFilePath = "/etc/stagebox-agent/guard.yaml"
+
+    /// Judged on the node, by name.
+    package var rules: [String: LocalRule] = [:]
 
     /// What is taken in from other programs.
     package var sources = SourceSettings()

@@ -1,3 +1,4 @@
+import Actions
 import Buffer
 import Collectors
 import Control
@@ -26,6 +27,7 @@ package final class AgentProgram {
     private let metrics = OwnMetrics()
     private let mailbox = Mailbox()
     private let report: @Sendable (AgentReport) -> Void
+    private var actions: ActionRunner?
 
     private init(_ configuration: AgentConfiguration, _ report: @escaping @Sendable (AgentReport) -> Void) {
         self.configuration = configuration
@@ -83,6 +85,7 @@ package final class AgentProgram {
         hooks.pseudonymKey = { pseudonyms.replace($0) }
         let engine = try makeEngine(identity, identityFile, sources, hooks)
         let intake = try startIntake(pseudonyms, relay: identity.isRelay ? identity.agent.rawValue : nil)
+        defer { actions?.stop() }
         runner.start()
         onRunning(intake.port)
         while !engine.isStopped {
@@ -149,6 +152,16 @@ package final class AgentProgram {
                     report(.uplink("the identity could not be kept: \(error)"))
                 }
             }, report: { report($0) }, control: hooks)
+        parts.openFindings = findings.read().filter { $0.until == nil }
+        let runner = ActionRunner(time: time, agent: identity.agent) { outcome in
+            _ = mailbox.pushReserved(.action(outcome))
+        }
+        actions = runner
+        parts.act = { runner.start($0) }
+        let outcomes = try ActionLog(configuration)
+        parts.keepActions = { added in
+            do { try outcomes.add(added) } catch { report(.rowsNotStored("the file of actions: \(error)")) }
+        }
         parts.keepFindings = { added in
             do { try findings.add(added) } catch { report(.rowsNotStored("the file of findings: \(error)")) }
         }
@@ -182,6 +195,7 @@ package final class AgentProgram {
         settings.port = configuration.intakePort ?? 0
         settings.socketPath = configuration.intakeSocketPath
         settings.recordsMax = configuration.intakeRecordsMax
+        settings.connectionsMax = configuration.settings.intakeConnectionsMax
         let (mailbox, metrics, time) = (mailbox, metrics, time)
         var hooks = IntakeServerHooks(
             eventParser: pseudonyms.eventParser, listenParser: pseudonyms.listenParser,

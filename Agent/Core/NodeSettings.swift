@@ -16,10 +16,7 @@ package enum NodeSettings {
     }
 
     /// Keys of the language that nothing looks at yet; better refused than silently ignored.
-    private static let unsupported: Set<String> = [
-        "broker.tls", "broker.ca", "intake.request-bytes-max", "intake.connections-max", "anomaly-threshold",
-        "log-level",
-    ]
+    private static let unsupported: Set<String> = ["broker.tls", "broker.ca", "intake.request-bytes-max"]
 
     /// Every key for people: name (type, default; range): meaning, and the guard file's.
     package static var documentation: String {
@@ -31,9 +28,11 @@ package enum NodeSettings {
         let names = knownCollectors.sorted().joined(separator: ", ")
         lines.append("collectors.NAME (on, off or an interval, on; 100 ms to 60 min): one of \(names)")
         lines += AgentSettings.sourceSections.map(\.documentation)
+        lines.append(AgentSettings.ruleDocumentation)
         lines.append("")
         lines.append("Environment variables override them: STAGEBOX_FLUSH_INTERVAL for flush-interval, and so on.")
         lines.append("In the guard file: \(GuardLimits.keys.joined(separator: ", ")).")
+        lines.append("There, too, what is done about findings: \(GuardLimits.actionKeys.joined(separator: "; ")).")
         return lines.joined(separator: "\n")
     }
 
@@ -51,6 +50,12 @@ package enum NodeSettings {
             throw SettingsError(
                 source: path ?? standardPath, line: file?.entries[key]?.line ?? 0, key: key,
                 problem: "has no effect in this release; remove it")
+        }
+        for key in AgentSettings.keys where unsupported.contains(key.name) {
+            guard let value = environment[key.environmentName], !value.isEmpty else { continue }
+            throw SettingsError(
+                source: "environment", line: 0, key: key.environmentName, value: value,
+                problem: "has no effect in this release; unset it")
         }
         let collectors = Set(knownCollectors)
         configuration.settings = try AgentSettings(

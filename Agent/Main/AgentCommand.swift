@@ -1,4 +1,6 @@
+import Actions
 import AgentCore
+import Control
 import Glibc
 import RuntimeSupport
 import Telemetry
@@ -11,7 +13,7 @@ enum AgentCommand {
                stagebox-agent enrol   URL TOKEN [options]  join a fleet with a one-time token
                stagebox-agent status  [options]            what a running agent says of itself
                stagebox-agent ledger  [options]            what it produced and what became of it
-               stagebox-agent findings [options]          what it found strange on this node, open and past
+               stagebox-agent findings [options]          what it found on this node, open and past, and did about it
                stagebox-agent keys                         the keys of the settings file, each with its default
 
         options, which override the settings file and the environment:
@@ -75,7 +77,8 @@ enum AgentCommand {
     private static func findings(_ options: Options) throws {
         let found = try FindingLog(options.configuration).read()
         if found.isEmpty { print("no findings") }
-        for finding in found { FindingText.lines(finding).forEach { print($0) } }
+        let outcomes = Dictionary(grouping: try ActionLog(options.configuration).read(), by: \.finding)
+        for finding in found { FindingText.lines(finding, outcomes[finding.id] ?? []).forEach { print($0) } }
     }
 
     private static func check(_ options: Options) throws -> Int32 {
@@ -83,6 +86,11 @@ enum AgentCommand {
         let identity = try IdentityFile(configuration).read()
         print("settings        in order")
         print("data directory  \(configuration.dataDirectory)")
+        let rules = configuration.settings.rules.keys.sorted()
+        if !rules.isEmpty { print("rules           \(rules.joined(separator: ", "))") }
+        for action in configuration.guardLimits.actions {
+            print("action          \(action.name): \(ScriptCheck.objection(to: action) ?? "in order")")
+        }
         if let identity {
             print("identity        \(identity.tenant)/\(identity.agent)")
             print(

@@ -1,4 +1,5 @@
 import AgentCore
+import Control
 import Glibc
 import Synchronization
 
@@ -7,6 +8,7 @@ enum AgentService {
     static func run(_ configuration: AgentConfiguration) throws {
         signal(SIGPIPE, SIG_IGN)
         ResidentMemory.limit()
+        Log.leaveOut(below: configuration.settings.logLevel)
         let program = AgentProgram.make(configuration: configuration) { report in
             Log.write(report)
         }

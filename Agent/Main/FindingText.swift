@@ -1,3 +1,4 @@
+import Actions
 import Glibc
 import Telemetry
 
@@ -5,20 +6,33 @@ import Telemetry
 enum FindingText {
     static func line(_ finding: Finding) -> String {
         let state = finding.until == nil ? "opened" : "closed"
-        let first = finding.contributors.first.map { ", most of all \(series($0.key))" } ?? ""
+        let first = finding.contributors.first.map { ", most of all \(SeriesText.text($0.key))" } ?? ""
+        if let rule = finding.rule { return "\(text(rule)) \(state)\(first)" }
         return "\(finding.group) \(state), score \(hundredths(finding.score))\(first)"
     }
 
-    static func lines(_ finding: Finding) -> [String] {
+    private static func text(_ rule: Finding.Rule) -> String {
+        "rule \(rule.name) (\(rule.severity.name), \(rule.value) against \(rule.threshold))"
+    }
+
+    /// - Parameter outcomes: what became of the actions about it.
+    static func lines(_ finding: Finding, _ outcomes: [ActionOutcome] = []) -> [String] {
         let until = finding.until.map(utc) ?? "open"
+        let title = finding.rule.map(text) ?? "\(finding.group)  score \(hundredths(finding.score))"
         var lines = [
-            "\(finding.group)  score \(hundredths(finding.score))  \(utc(finding.since)) ... \(until)  "
+            "\(title)  \(utc(finding.since)) ... \(until)  "
                 + "\(finding.anomalousCount) samples"
         ]
         for contributor in finding.contributors {
-            lines.append("    \(Int((contributor.share * 100).rounded())) %  \(series(contributor.key))")
+            lines.append("    \(Int((contributor.share * 100).rounded())) %  \(SeriesText.text(contributor.key))")
         }
         if let chart = chart(finding.shape?.values ?? []) { lines.append("    \(chart)") }
+        for outcome in outcomes {
+            let detail = outcome.detail.isEmpty ? "" : ": \(outcome.detail)"
+            lines.append(
+                "    \(utc(outcome.at))  \(outcome.action) on \(outcome.isOpening ? "opening" : "closing"), "
+                    + "\(outcome.result.name)\(detail)")
+        }
         return lines
     }
 
@@ -30,11 +44,6 @@ enum FindingText {
         func padded(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
         return "\(fields.tm_year + 1900)-\(padded(fields.tm_mon + 1))-\(padded(fields.tm_mday)) "
             + "\(padded(fields.tm_hour)):\(padded(fields.tm_min)):\(padded(fields.tm_sec))"
-    }
-
-    private static func series(_ key: SeriesKey) -> String {
-        let labels = key.labels.filter { $0.name != SeriesKey.nameLabel }.map { "\($0.name)=\"\($0.value)\"" }
-        return key.name + (labels.isEmpty ? "" : "{\(labels.joined(separator: ", "))}")
     }
 
     private static func hundredths(_ score: Double) -> String {

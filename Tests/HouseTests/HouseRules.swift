@@ -3,7 +3,8 @@ import Testing
 @Suite("house rules")
 struct HouseRules {
     private static let agentModules: Set<String> = [
-        "Collectors", "Intake", "Sources", "Buffer", "Uplink", "Control", "AgentCore", "AgentMain", "StageboxClient",
+        "Collectors", "Intake", "Sources", "Buffer", "Uplink", "LocalRules", "Actions", "Control", "AgentCore",
+        "AgentMain", "StageboxClient",
     ]
     private static let aggregatorModules: Set<String> = [
         "Ingest", "Store", "PromQL", "Rules", "Access", "API", "AggregatorCore", "AggregatorMain", "CommandMain",
@@ -39,7 +40,8 @@ struct HouseRules {
             ("Agent/Uplink", ["Telemetry", "WireFormat", "RuntimeSupport"]),
             ("Agent/Intake", ["Telemetry", "JSON"]),
             ("Agent/Sources", ["Telemetry", "JSON", "Interchange", "Intake", "Glibc"]),
-            ("Agent/Control", ["Telemetry", "WireFormat", "RuntimeSupport", "Sources"]),
+            ("Agent/LocalRules", ["Telemetry"]), ("Agent/Actions", ["Telemetry", "RuntimeSupport", "Sources"]),
+            ("Agent/Control", ["Telemetry", "WireFormat", "RuntimeSupport", "Sources", "LocalRules", "Actions"]),
             ("Agent/Client", ["CoreMetrics", "Glibc", "Synchronization"]),
             ("Aggregator/PromQL", ["Telemetry", "Glibc", "Synchronization"]),
             ("Aggregator/Rules", ["Telemetry", "PromQL", "CYAML"]),
@@ -52,6 +54,7 @@ struct HouseRules {
     private static let libraries: [String: [String]] = [
         "CSodium": ["Shared/Sealing/"], "CSQLite": ["Shared/SQLite/"], "CZstd": ["Shared/Compression/"],
         "CSnappy": ["Shared/Snappy/"], "CZlib": ["Shared/Gzip/"], "CYAML": ["Aggregator/Rules/"],
+        "CSpawn": ["Agent/Core/Actions/"],
         "CMosquitto": ["Shared/MQTT/"], "COpenSSL": ["Shared/MQTT/", "Aggregator/Access/PasswordHash.swift"],
     ]
 

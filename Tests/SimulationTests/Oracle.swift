@@ -57,4 +57,6 @@ final class CommitAudit {
     var committed: [AgentID: [BatchKey: Committed]] = [:]
     var losses: [AgentID: [LossRecord]] = [:]
     var commits = 0
+    /// Reports of findings in the order of their commits, as often as they were committed.
+    var findings: [AgentID: [Finding]] = [:]
 }

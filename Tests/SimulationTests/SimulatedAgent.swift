@@ -1,7 +1,9 @@
 import AgentCore
 import Buffer
 import Collectors
+import Control
 import Intake
+import LocalRules
 import MQTT
 import RuntimeSupport
 import Sources
@@ -29,6 +31,10 @@ final class SimulatedAgent {
     var flushMilliseconds: Int64 = 5000
     /// Of a second; how often an application submits something.
     var submissionShare = 0.1
+    /// By name.
+    var rules: [String: LocalRule] = [:]
+    /// What the agent says of its findings, in its order; a file that outlives every death.
+    private(set) var told: [Finding] = []
     var isProducing = true
     private(set) var buffer: Buffer?
     private(set) var engine: AgentEngine?
@@ -163,15 +169,19 @@ final class SimulatedAgent {
         let transport = broker.transport { box.events.append($0) }
         self.transport = transport
         let clock = clock
-        engine = try AgentEngine(
-            AgentEngine.Parts(
-                identity: identity, configuration: EngineConfiguration(flushMilliseconds: flushMilliseconds),
-                buffer: buffer, transport: transport, time: clock.time, seed: generator.next(),
-                clock: { clock.reading }, metrics: metrics, version: "0.1.0",
-                persist: { [weak self] in self?.identity = $0 },
-                report: { [weak self] report in
-                    if let self, reports.count < 1000 { reports.append(report) }
-                }))
+        var settings = EngineConfiguration(flushMilliseconds: flushMilliseconds)
+        settings.settings.rules = rules
+        var parts = AgentEngine.Parts(
+            identity: identity, configuration: settings,
+            buffer: buffer, transport: transport, time: clock.time, seed: generator.next(),
+            clock: { clock.reading }, metrics: metrics, version: "0.1.0",
+            persist: { [weak self] in self?.identity = $0 },
+            report: { [weak self] report in
+                if let self, reports.count < 1000 { reports.append(report) }
+            })
+        parts.openFindings = Array(Dictionary(told.map { ($0.id, $0) }, uniquingKeysWith: { $1 }).values)
+        parts.keepFindings = { [weak self] in self?.told += $0 }
+        engine = try AgentEngine(parts)
         trace.note("\(now) start \(id) life \(lives)")
     }
 

@@ -244,6 +244,7 @@ final class SimulatedAggregator {
     private func note(_ commit: IngestCommit) {
         audit.commits += 1
         for block in commit.blocks {
+            if case .findings(let found) = block.content { audit.findings[block.agent, default: []] += found }
             audit.committed[block.agent, default: [:]][block.key] = CommitAudit.Committed(
                 isQuarantined: block.isQuarantined, records: UInt64(block.header.recordCount))
             trace.note("\(now) commit \(block.agent) \(block.key) \(block.header.recordCount)")

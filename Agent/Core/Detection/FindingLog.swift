@@ -5,7 +5,7 @@ import WireFormat
 /// The node's last findings, kept where the agent can be asked for them without a connection: a file sealed under the
 /// machine key.
 package struct FindingLog {
-    /// The oldest go first.
+    /// The oldest go first, of those that are closed.
     package static let findingsMax = 128
 
     private let file: SealedFile
@@ -23,7 +23,9 @@ package struct FindingLog {
 
     package func add(_ added: [Finding]) throws {
         let ids = Set(added.map(\.id))
-        let kept = (added + read().filter { !ids.contains($0.id) }).sorted { $0.since > $1.since }
+        let kept = (added + read().filter { !ids.contains($0.id) }).sorted {
+            ($0.until == nil ? 1 : 0, $0.since) > ($1.until == nil ? 1 : 0, $1.since)
+        }
         try file.write(FindingBlock.encode(Array(kept.prefix(Self.findingsMax))))
     }
 }

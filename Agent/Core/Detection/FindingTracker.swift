@@ -34,8 +34,22 @@ package struct FindingTracker {
     /// Highest scores by metric, while open.
     package private(set) var involved: [Int: Float] = [:]
     private var lastAnomalousAt = Int64.min
+    /// An earlier start opened it, and this one has not looked yet.
+    private var isAdopted = false
+    /// The rest before closing does not begin earlier.
+    private var restsFrom = Int64.min
 
     package init(group: DetectionGroup) { self.group = group }
+
+    /// Goes on with what an earlier start left open: it closes after a rest as any other, and ended then when it was last
+    /// known to be strange.
+    package mutating func adopt(_ finding: Finding) {
+        guard open == nil else { return }
+        open = finding
+        involved = [:]
+        lastAnomalousAt = max(finding.since, finding.peakAt).milliseconds
+        isAdopted = true
+    }
 
     /// - Parameter id: of the finding that may open.
     package mutating func observe(_ look: Look, id: @autoclosure () -> ID128) -> Change? {
@@ -46,8 +60,13 @@ package struct FindingTracker {
                 id: id(), group: group.rawValue, since: at, score: Double(look.score), peakAt: at, anomalousCount: 1)
             open = finding
             lastAnomalousAt = look.time
+            restsFrom = .min
             involve(look)
             return .opened(finding)
+        }
+        if isAdopted {
+            isAdopted = false
+            restsFrom = look.time
         }
         // A clock that was set back: the finding's times would contradict themselves.
         let isBack = look.time < finding.since.milliseconds
@@ -63,7 +82,7 @@ package struct FindingTracker {
             open = finding
             return nil
         }
-        guard isBack || look.time - lastAnomalousAt >= Self.restMilliseconds else {
+        guard isBack || look.time - max(lastAnomalousAt, restsFrom) >= Self.restMilliseconds else {
             open = finding
             return nil
         }

@@ -292,12 +292,25 @@ package struct NodeDetection {
         return findings
     }
 
+    /// Goes on with what an earlier start left open.
+    package mutating func adopt(_ left: [Finding]) {
+        for place in trackers.indices {
+            let group = trackers[place].group.rawValue
+            guard let finding = left.first(where: { $0.rule == nil && $0.group == group && $0.until == nil }) else {
+                continue
+            }
+            trackers[place].adopt(finding)
+        }
+    }
+
     private static let place = Dictionary(
         uniqueKeysWithValues: DetectionGroup.allCases.enumerated().map { ($0.element, $0.offset) })
 
     /// With the series that contributed most, and how the first of them looked.
     private func explained(_ finding: Finding, _ place: Int) -> Finding {
         var weights = trackers[place].involved.mapValues(Double.init)
+        // Of one that an earlier start opened, that start knew more.
+        if weights.isEmpty, finding.until != nil, !finding.contributors.isEmpty { return finding }
         if weights.isEmpty, let group = groups[trackers[place].group] {
             for part in group.detector.contributions(top: Finding.contributorsMax) {
                 weights[group.columns[part.column]] = Double(part.share)

@@ -66,6 +66,7 @@ extension AgentEngine {
             if let fresh = try parts.control.reload() {
                 configuration.settings = fresh.settings
                 guardLimits = fresh.guardLimits
+                useActions(guardLimits.actions)
             }
         } catch {
             parts.report(.control("the node's settings are as before: \(error)"))
@@ -135,7 +136,9 @@ extension AgentEngine {
             for manifest in manifests {
                 let document = try SettingsDocument(manifest.body, source: manifest.name)
                 for key in document.keys
-                where !Self.remoteKeys.contains(key) && !key.hasPrefix(AgentSettings.collectorSection) {
+                where !Self.remoteKeys.contains(key) && !key.hasPrefix(AgentSettings.collectorSection)
+                    && !key.hasPrefix(AgentSettings.ruleSection)
+                {
                     // Of a key that does not exist at all the layers say more.
                     guard AgentSettings.keys.contains(where: { $0.name == key }) else { continue }
                     return "\(manifest.name):\(document.entries[key]?.line ?? 0): \(key): cannot be changed by a "
@@ -159,6 +162,7 @@ extension AgentEngine {
         do { wanted = try layered(manifests) } catch { return "\(error)" }
         if let problem = parts.control.apply(wanted) { return problem }
         settings = wanted
+        useRules(wanted.rules)
         // Their topics are subscribed to with the next connection.
         topics = AgentTopics(tenant: topics.tenant, agent: topics.agent, groups: wanted.groups)
         configuration.flushMilliseconds = wanted.flushIntervalMilliseconds

@@ -36,6 +36,8 @@ extension AgentEngine {
         parts.keepFindings(findings)
         waitingFindings += findings
         storeFindings()
+        // What takes time comes last: by now the finding is in the buffer and on its way.
+        findings.forEach(act)
     }
 
     /// Rows of the alert lane. What cannot be stored waits for the next flush.

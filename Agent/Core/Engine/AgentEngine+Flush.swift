@@ -170,6 +170,7 @@ extension AgentEngine {
     }
 
     private func publishOwnMetrics() {
+        reportRules()
         for lane in Lane.allCases {
             let depth = buffer.depth(lane)
             metrics.set("stagebox_agent_buffer_rows", Double(depth.count.batches), "lane", lane.name)
@@ -186,6 +187,7 @@ extension AgentEngine {
         metrics.set("stagebox_agent_uplink_bytes_sent", Double(counters.bytesSent))
         metrics.set("stagebox_agent_uplink_batches_resent", Double(counters.batchesResent))
         metrics.set("stagebox_agent_uplink_connections", Double(counters.connections))
+        metrics.set("stagebox_agent_uplink_control_messages_dropped", Double(counters.controlMessagesDropped))
         metrics.clear("stagebox_agent_ledger_batches")
         metrics.clear("stagebox_agent_ledger_records")
         for entry in buffer.ledger() {

@@ -24,6 +24,7 @@ extension AgentEngine {
             submission.reply(.failed(reason: "the buffer could not store it; try again later"))
             return
         }
+        if rules != nil { for record in submission.metrics { judge(record.descriptor.key, record.sample) } }
         streams.record(admission.events, now: time.now)
         streams.announce(submission.announcements, now: time.now)
         metrics.add("stagebox_agent_intake_events_total", Double(admission.events.count))
@@ -86,5 +87,6 @@ extension AgentEngine {
             values: streams.values, startTimestamps: streamStarts)
         streamDescriptorsSent = count
         accumulator.add(scrape, from: .streams, anomalous: detect(scrape, .streams))
+        judge(scrape, .streams)
     }
 }

@@ -1,8 +1,10 @@
+package import Actions
 package import Buffer
 import Collectors
 import Control
 import Detection
 import Intake
+import LocalRules
 package import MQTT
 package import RuntimeSupport
 import Sealing
@@ -31,6 +33,12 @@ package final class AgentEngine {
         package var control: ControlHooks
         /// Keeps findings where the node's owner can look at them.
         package var keepFindings: ([Finding]) -> Void = { _ in }
+        /// Findings that an earlier start left open.
+        package var openFindings: [Finding] = []
+        /// Begins an action on another thread; ``AgentInput/action(_:)`` says that it has ended.
+        package var act: (ActionJob) -> Void = { _ in }
+        /// Keeps what became of actions.
+        package var keepActions: ([ActionOutcome]) -> Void = { _ in }
         /// What detection had learnt when the last start ended; nil: nothing is kept.
         package var models: [UInt8]?
         /// Keeps what detection has learnt.
@@ -90,6 +98,10 @@ package final class AgentEngine {
     /// nil while it is off.
     var detection: NodeDetection?
     var detectionScrapes = 0
+    /// nil while there are none.
+    var rules: NodeRules?
+    /// nil until the guard file has one.
+    var actions: ActionDispatcher?
     var nextKeepModels = Int64.max
     /// Findings that are not in the buffer yet, oldest first.
     var waitingFindings: [Finding] = []
@@ -159,6 +171,7 @@ package final class AgentEngine {
         reportDetection()
         if let problem { parts.report(.control(problem)) }
         resumeControl()
+        adoptFindings(parts.openFindings)
         perform(uplink.handle(.tick, now: now))
         for state in try buffer.laneStates(max: 64) where state.oldest < state.next {
             tell(.stored(state.laneKey, next: state.next))
@@ -182,6 +195,7 @@ package final class AgentEngine {
         case .submission(let submission): accept(submission)
         case .source(let delivery): add(delivery)
         case .transport(let event): transportEvent(event)
+        case .action(let outcome): actionEnded(outcome)
         case .reload: reloadSettings()
         case .stop: beginStop()
         }
@@ -212,6 +226,7 @@ package final class AgentEngine {
 
     private func add(_ scrape: Scrape) {
         accumulator.add(scrape, anomalous: detect(scrape, .collectors))
+        judge(scrape, .collectors)
         for failure in scrape.failures {
             parts.report(.collectorFailed(failure.collector, "\(failure.reason)"))
         }
@@ -219,9 +234,11 @@ package final class AgentEngine {
 
     private func add(_ delivery: SourceDelivery) {
         accumulator.add(delivery.scrape, from: .sources, anomalous: detect(delivery.scrape, .sources))
+        judge(delivery.scrape, .sources)
         if let checkpoint = delivery.checkpoint { checkpoints[checkpoint.key] = checkpoint.value }
         for point in delivery.points {
             _ = accumulator.add(point.descriptor.key, point.descriptor.type, point.sample)  // counts what it refuses
+            judge(point.descriptor.key, point.sample)
         }
     }
 
@@ -230,6 +247,7 @@ package final class AgentEngine {
     private func beginStop() {
         guard !isStopping else { return }
         isStopping = true
+        stopActions()
         flush()
         // Two seconds for what is on its way; the rest waits in the buffer for the next start.
         goodbyeDeadline = now + 2000
@@ -266,4 +284,7 @@ package enum AgentReport: Sendable, Equatable {
     case detection(String)
     /// Something strange began, or has ended.
     case finding(Finding)
+    /// What the guard file's action `log` says of a finding.
+    case action(String, Finding)
+    case actionFailed(ActionOutcome)
 }

@@ -1,3 +1,4 @@
+package import Actions
 package import Collectors
 package import MQTT
 
@@ -7,6 +8,8 @@ package enum AgentInput: Sendable {
     case submission(IntakeSubmission)
     case source(SourceDelivery)
     case transport(TransportEvent)
+    /// An action of the node's own has ended.
+    case action(ActionOutcome)
     /// SIGHUP: read the configuration again.
     case reload
     /// SIGTERM: flush, say goodbye, end.

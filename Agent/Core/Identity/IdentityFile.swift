@@ -40,6 +40,8 @@ package struct IdentityFile {
     }
     /// Where findings are kept, under the same key.
     var findings: SealedFile { get throws { try sibling("findings") } }
+    /// Where what became of actions is kept.
+    var actions: SealedFile { get throws { try sibling("actions") } }
     /// Where what detection has learnt is kept.
     var models: SealedFile { get throws { try sibling("models") } }
     package func write(_ identity: AgentIdentity) throws { try file.write(identity.encoded()) }

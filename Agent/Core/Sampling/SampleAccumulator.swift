@@ -83,6 +83,11 @@ package struct SampleAccumulator: Sendable {
 
     package init(registry: SeriesRegistry = SeriesRegistry(capacity: Self.seriesMax)) { self.registry = registry }
 
+    /// The series that a source has numbered so far, in the order of their handles.
+    package func known(of source: Source) -> (generation: UInt64, descriptors: [SeriesDescriptor])? {
+        generations[source].map { ($0, (handles[source] ?? []).map(\.descriptor)) }
+    }
+
     mutating func refuse(_ reason: Refusal, _ count: Int = 1) {
         if count > 0 { refused[reason, default: 0] += count }
     }

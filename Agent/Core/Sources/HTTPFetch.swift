@@ -1,7 +1,7 @@
 import Glibc
 import Sources
 
-/// One GET that never blocks.
+/// One request that never blocks.
 final class HTTPFetch {
     enum Outcome {
         case answer(HTTPAnswer)
@@ -21,9 +21,16 @@ final class HTTPFetch {
     private let request: [UInt8]
     private var reader: HTTPAnswerReader
 
-    init(_ target: HTTPTarget, accept: String, bodyBytesMax: Int, deadlineMilliseconds: Int64) {
+    convenience init(_ target: HTTPTarget, accept: String, bodyBytesMax: Int, deadlineMilliseconds: Int64) {
+        self.init(
+            target, request: target.request(accept: accept), bodyBytesMax: bodyBytesMax,
+            deadlineMilliseconds: deadlineMilliseconds)
+    }
+
+    /// - Parameter request: the whole of it, head and body.
+    init(_ target: HTTPTarget, request: [UInt8], bodyBytesMax: Int, deadlineMilliseconds: Int64) {
         self.deadlineMilliseconds = deadlineMilliseconds
-        request = target.request(accept: accept)
+        self.request = request
         unsent = request[...]
         reader = HTTPAnswerReader(bodyBytesMax: bodyBytesMax)
         addresses = SocketAddress.resolve(target.host, target.port, isNumber: true)[...]
@@ -63,8 +70,11 @@ final class HTTPFetch {
     }
 
     func expire(now monotonicMilliseconds: Int64) {
-        if monotonicMilliseconds >= deadlineMilliseconds { end(.failed("no answer in time")) }
+        if monotonicMilliseconds >= deadlineMilliseconds { end(.failed(Self.tooLate)) }
     }
+
+    /// The reason of what the deadline ended.
+    static let tooLate = "no answer in time"
 
     /// The next of the host's addresses, or the end.
     private func connectNext(_ reason: String) {

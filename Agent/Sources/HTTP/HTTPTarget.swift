@@ -66,6 +66,21 @@ public struct HTTPTarget: Sendable, Hashable, CustomStringConvertible {
         return HTTPTarget("http://\(authority)\(base)\(reference)")
     }
 
+    /// A POST over a connection of its own.
+    /// - Parameter type: of the body.
+    public func post(_ body: [UInt8], type: String) -> [UInt8] {
+        Array(
+            """
+            POST \(path) HTTP/1.1\r
+            Host: \(authority)\r
+            User-Agent: stagebox-agent\r
+            Content-Type: \(type)\r
+            Content-Length: \(body.count)\r
+            Connection: close\r
+            \r\n
+            """.utf8) + body
+    }
+
     /// A GET over a connection of its own.
     public func request(accept: String) -> [UInt8] {
         Array(

@@ -15,7 +15,7 @@ package enum MetricGroup: String, CaseIterable, Sendable {
     /// What says nothing of the node's health, or says what time it is.
     private static let unwatched = [
         "stagebox_agent_", "stagebox_anomaly_", "stagebox_detection_", "node_time_", "node_timex_", "node_boot_time_",
-        "node_scrape_", "node_uname_", "node_os_",
+        "node_scrape_", "node_uname_", "node_os_", "stagebox_rule_", "stagebox_actions_",
     ]
 
     /// - Returns: nil for a metric that is not watched.

@@ -1,5 +1,7 @@
+import Actions
 import AgentCore
 import Control
+import LocalRules
 import RuntimeSupport
 import TestSupport
 import Testing
@@ -30,6 +32,44 @@ struct NodeSettingsTests {
         #expect(try !NodeSettings.read(path: path, environment: [:]).guardLimits.allowsRemoteCommands)
         try Files.write(Array("remote-commands: sometimes\n".utf8), to: directory.file("guard.yaml"))
         #expect(throws: SettingsError.self) { try NodeSettings.read(path: path, environment: [:]) }
+    }
+
+    @Test("a setting that nothing reads is refused by its name, in the file and in the environment")
+    func withoutEffect() throws {
+        let directory = try TemporaryDirectory("settings")
+        defer { directory.remove() }
+        let path = directory.file("agent.yaml")
+        try Files.write(Array("broker:\n  tls: on\n".utf8), to: path)
+        #expect(#expect(throws: SettingsError.self) { try NodeSettings.read(path: path, environment: [:]) }?.line == 2)
+        try Files.write(Array("log-level: error\nintake:\n  connections-max: 3\n".utf8), to: path)
+        for name in ["STAGEBOX_BROKER_TLS", "STAGEBOX_BROKER_CA", "STAGEBOX_INTAKE_REQUEST_BYTES_MAX"] {
+            let fault = #expect(throws: SettingsError.self) {
+                try NodeSettings.read(path: path, environment: [name: "on"])
+            }
+            #expect(fault?.key == name && fault?.source == "environment")
+        }
+        let read = try NodeSettings.read(
+            path: path, environment: ["STAGEBOX_BROKER_TLS": "", "ANOMALY_DETECTION_THRESHOLD": "0.2"])
+        #expect(read.settings.logLevel == .error && read.settings.intakeConnectionsMax == 3)
+        #expect(read.settings.anomalyThreshold == 0.2)
+        #expect(
+            NodeSettings.documentation.contains("log-level (") && !NodeSettings.documentation.contains("broker.tls"))
+    }
+
+    @Test("the guard file's actions are read with its other keys, and nowhere else")
+    func actions() throws {
+        let directory = try TemporaryDirectory("settings")
+        defer { directory.remove() }
+        let (path, guardPath) = (directory.file("agent.yaml"), directory.file("guard.yaml"))
+        try Files.write(Array("guard-file: \(guardPath)\nrules:\n  busy: node_load1 > 8 for 1m\n".utf8), to: path)
+        try Files.write(Array("deny: rules.*\nactions:\n  note: log\n  note.rate: 3\n".utf8), to: guardPath)
+        let read = try NodeSettings.read(path: path, environment: [:])
+        #expect(read.guardLimits.actions.map(\.ratePerHour) == [3] && read.settings.rules.keys.sorted() == ["busy"])
+        try Files.write(Array("actions:\n  note: log\n".utf8), to: path)
+        #expect(#expect(throws: SettingsError.self) { try NodeSettings.read(path: path, environment: [:]) }?.line == 2)
+        try Files.write(Array("rules:\n  busy: node_load1 >> 8\n".utf8), to: path)
+        let fault = #expect(throws: SettingsError.self) { try NodeSettings.read(path: path, environment: [:]) }
+        #expect(fault?.key == "rules.busy" && fault?.problem.contains("position 13: expected a number") == true)
     }
 
     @Test("the intake listens on the host that is set, off and on a socket as it is set")

@@ -1,3 +1,4 @@
+import Actions
 import AgentCore
 import Buffer
 import Collectors
@@ -50,6 +51,16 @@ final class ControlBench {
     private(set) var persisted: [AgentIdentity] = []
     var guardLimits = GuardLimits()
     private(set) var births: [Birth] = []
+    /// As the file of findings holds them, over restarts.
+    private(set) var kept: [ID128: Finding] = [:]
+    /// Headers of rows of findings that arrived, in their order, as often as they did.
+    private(set) var findingRows: [BatchHeader] = []
+    /// Actions that were begun, and what became of all.
+    private(set) var jobs: [ActionJob] = []
+    private(set) var outcomes: [ActionOutcome] = []
+    private var starts: UInt64 = 0
+    /// Each start has an epoch of its own, as a node's; false: the first one's.
+    var renewsEpoch = false
     var ownUse: OwnUse?
     /// Of the aggregator.
     var acknowledges = true
@@ -106,21 +117,28 @@ final class ControlBench {
             self?.reachableHost == $0
         }
         self.transport = transport
-        let buffer = try Buffer(path: directory.file("buffer.sqlite"), time: time, generator: SeededGenerator(seed: 1))
+        let buffer = try Buffer(
+            path: directory.file("buffer.sqlite"), time: time,
+            generator: SeededGenerator(seed: renewsEpoch ? starts + 1 : 1))
         self.buffer = buffer
         let time = time
-        engine = try AgentEngine(
-            AgentEngine.Parts(
-                identity: identity, configuration: EngineConfiguration(), buffer: buffer, transport: transport,
-                time: time, seed: 1,
-                clock: {
-                    ClockReading(
-                        isSynchronized: true, errorBoundMilliseconds: 1, bootID: .zero,
-                        monotonicNanoseconds: time.monotonicNanoseconds)
-                }, metrics: metrics, version: "0.1.0",
-                persist: { [weak self] in self?.persisted.append($0) },
-                report: { [weak self] in if case .control(let note) = $0 { self?.notes.append(note) } },
-                control: hooks))
+        starts += 1
+        var parts = AgentEngine.Parts(
+            identity: identity, configuration: EngineConfiguration(), buffer: buffer, transport: transport,
+            time: time, seed: starts,
+            clock: {
+                ClockReading(
+                    isSynchronized: true, errorBoundMilliseconds: 1, bootID: .zero,
+                    monotonicNanoseconds: time.monotonicNanoseconds)
+            }, metrics: metrics, version: "0.1.0",
+            persist: { [weak self] in self?.persisted.append($0) },
+            report: { [weak self] in if case .control(let note) = $0 { self?.notes.append(note) } },
+            control: hooks)
+        parts.openFindings = Array(kept.values)
+        parts.keepFindings = { [weak self] in for finding in $0 { self?.kept[finding.id] = finding } }
+        parts.act = { [weak self] in self?.jobs.append($0) }
+        parts.keepActions = { [weak self] in self?.outcomes += $0 }
+        engine = try AgentEngine(parts)
     }
 
     private var hooks: ControlHooks {
@@ -161,6 +179,11 @@ final class ControlBench {
         deliver()
         time.advance(milliseconds: 3000)
         engine?.advance()
+    }
+
+    /// The thread of an action says how it ended.
+    func end(_ job: ActionJob, _ result: ActionOutcome.Result) {
+        engine?.handle(.action(ActionOutcome(job, result, "", at: time.now)))
     }
 
     /// As if detection had found this.
@@ -271,6 +294,11 @@ final class ControlBench {
         if topic.contains("/batch/"), let header = try? BatchHeader(decodingPrefixOf: payload), header.kind == .metrics
         {
             arrived[header.key] = header.recordCount
+        }
+        if topic.hasSuffix("/batch/alert"), let header = try? BatchHeader(decodingPrefixOf: payload),
+            header.kind == .findings
+        {
+            findingRows.append(header)
         }
         if topic.contains("/batch/"), acknowledges, let header = try? BatchHeader(decodingPrefixOf: payload),
             header.sequence > 0

@@ -43,6 +43,31 @@ import Testing
         #expect(tracker.open == nil)
     }
 
+    @Test(
+        "a finding that an earlier start left open goes on under its id, and ends when it was last known to be strange")
+    func adopted() throws {
+        let left = Finding(
+            id: ID128(high: 4, low: 4), group: "cpu", since: Timestamp(seconds: 100), score: 0.5,
+            peakAt: Timestamp(seconds: 150), anomalousCount: 3)
+        var calm = FindingTracker(group: .cpu)
+        calm.adopt(left)
+        #expect(changes(&calm, (1000..<1060).map { look($0) }).isEmpty)
+        guard case .closed(let end)? = changes(&calm, [look(1060)]).first else {
+            Issue.record("still open")
+            return
+        }
+        #expect(end.id == left.id && end.since == left.since && end.until == left.peakAt)
+        var strange = FindingTracker(group: .cpu)
+        strange.adopt(left)
+        #expect(changes(&strange, (1000..<1100).map { look($0, alarm: $0 < 1050, anomalous: [1], score: 0.9) }).isEmpty)
+        #expect(strange.open?.id == left.id && strange.open?.since == left.since)
+        guard case .closed(let later)? = changes(&strange, (1100..<1200).map { look($0) }).first else {
+            Issue.record("still open")
+            return
+        }
+        #expect(later.id == left.id && later.until == Timestamp(seconds: 1099) && later.score > 0.85)
+    }
+
     @Test("a clock set back closes a finding rather than contradict itself")
     func clockBack() {
         var tracker = FindingTracker(group: .disk)
