@@ -61,6 +61,11 @@ struct DemoCheck {
                 let findings = try session.json("GET", "/api/v1/findings")["findings"] as? [Any]
                 return watched.count == 1 && watched[0] > 100 && findings != nil
             }
+            check("anomaly bits are a series, and what became strange together is ranked") {
+                let bits = try query("count(stagebox_anomaly_bit{metric=\"node_load1\"})")
+                let ranking = try session.json("GET", "/api/v1/anomalies")
+                return bits == [1] && (ranking["series_seen"] as? Int ?? 0) > 100
+            }
             check("PromQL says what is wrong with an expression, and where") {
                 do { _ = try query("sum(node_load1") } catch let failure as CommandFailure {
                     return failure.status == 400 && failure.detail.contains("parse error")
