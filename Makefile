@@ -7,7 +7,7 @@ SEEDS ?= 200
 PORT ?= 8480
 TEST_FLAGS := -c release --disable-testable-imports --disable-xctest
 
-.PHONY: help demo test build lint format bench bench-codec bench-wire bench-stored bench-collectors bench-agent bench-latency bench-ingest bench-store bench-query bench-detect bench-detect-kernels simulate smoke-full deb check-deb clean dependencies
+.PHONY: help demo test build lint format bench bench-codec bench-wire bench-stored bench-collectors bench-agent bench-latency bench-ingest bench-store bench-query bench-detect bench-detect-kernels bench-faults simulate smoke-full deb check-deb clean dependencies
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -49,6 +49,9 @@ bench-collectors: dependencies ## CPU per collection
 
 bench-query: dependencies ## CPU of the query engine alone, over made-up series
 	STAGEBOX_DEV=1 $(SWIFT) run -c release --scratch-path .build-dev QueryBenchmark
+
+bench-faults: build ## real faults on this machine, and what detection makes of them (45 min; root for the network)
+	@Packaging/scripts/bench-faults "$(BUILD)"
 
 bench-detect: build ## quality of the shipped detection on labelled data (STAGEBOX_DATA_DIR)
 	@Packaging/scripts/bench-detect "$(BUILD)/stagebox"
