@@ -57,8 +57,20 @@ extension RealProcessTests {
         func lines() -> [String] {
             ((try? Files.text(seen)) ?? "").split(separator: "\n").map(String.init)
         }
+        func shown() throws -> String {
+            let file = tree.folder.file("findings.txt")
+            unlink(file)
+            let command = [
+                SmokePrograms.path("stagebox-agent"), "findings", "--data-directory", tree.folder.file("agent"),
+            ]
+            #expect(try ProcessUnderTest(command, output: file).wait(upToSeconds: 20) == .code(0))
+            return try Files.text(file)
+        }
+        let done = "act on opening, done: exit status 0"
         try push(9, to: tree)
         try tree.wait("the script has run when the finding opened", seconds: 30) { lines().count == 1 }
+        // What became of it is noted when it has ended, which a kill would forestall.
+        try tree.wait("that is noted", seconds: 30) { try shown().contains(done) }
         tree.killAgent()
         try tree.startAgent()
         try push(7, to: tree)
@@ -75,13 +87,9 @@ extension RealProcessTests {
         #expect(found.map(\.state) == ["open", "closed"] && found.map(\.id) == [told[2][1], told[0][1]])
         #expect(found.allSatisfy { $0.rule?.name == "queue" && $0.rule?.severity == "critical" })
         try tree.expectEqualLedgers(seconds: 60)
-        let file = tree.folder.file("findings.txt")
-        let shown = try ProcessUnderTest(
-            [SmokePrograms.path("stagebox-agent"), "findings", "--data-directory", tree.folder.file("agent")],
-            output: file)
-        #expect(shown.wait(upToSeconds: 20) == .code(0))
-        let text = try Files.text(file)
-        #expect(text.contains("rule queue (critical, 9.0 against 5.0)"))
-        #expect(text.components(separatedBy: "act on opening, done: exit status 0").count == 3)
+        try tree.wait("what became of the second is noted, too", seconds: 30) {
+            try shown().components(separatedBy: done).count == 3
+        }
+        #expect(try shown().contains("rule queue (critical, 9.0 against 5.0)"))
     }
 }
