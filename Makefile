@@ -50,7 +50,7 @@ bench-collectors: dependencies ## CPU per collection
 bench-query: dependencies ## CPU of the query engine alone, over made-up series
 	STAGEBOX_DEV=1 $(SWIFT) run -c release --scratch-path .build-dev QueryBenchmark
 
-bench-faults: build ## real faults on this machine, and what detection makes of them (45 min; root for the network)
+bench-faults: build ## real faults on this machine, and what detection makes of them (70 min; root for the network)
 	@Packaging/scripts/bench-faults "$(BUILD)"
 
 bench-detect: build ## quality of the shipped detection on labelled data (STAGEBOX_DATA_DIR)
