@@ -92,6 +92,7 @@ struct FederationTests {
         }
         var (there, here): ([[String: String]: [Int64: String]], [[String: String]: [Int64: String]]) = ([:], [:])
         let isEqual = try Waiting.until(withinSeconds: 90) {
+            // Each look exports both ends whole: that often, not every five milliseconds.
             usleep(300_000)
             there = try regional.samples(of: Self.selector, from: start, through: end)
             here = try handedOn(global, Self.selector, from: start, through: end)
