@@ -37,9 +37,9 @@ package struct FindingDocument {
             ("id", "\"\(finding.id)\""), ("group", Self.quoted(finding.group)),
             ("severity", "\"\(finding.severity.name)\""),
             ("state", finding.until == nil ? "\"open\"" : "\"closed\""),
-            ("since", "\"\(TimeText.utc(finding.since))\""),
-            ("until", finding.until.map { "\"\(TimeText.utc($0))\"" } ?? "null"),
-            ("score", Self.number(finding.score)), ("peak", "\"\(TimeText.utc(finding.peakAt))\""),
+            ("since", "\"\(InternetTime.format(finding.since))\""),
+            ("until", finding.until.map { "\"\(InternetTime.format($0))\"" } ?? "null"),
+            ("score", Self.number(finding.score)), ("peak", "\"\(InternetTime.format(finding.peakAt))\""),
             ("anomalous_samples", "\(finding.anomalousCount)"), ("rule", rule ?? "null"),
             ("contributors", "[\(listed.joined(separator: ","))]"),
         ]
@@ -52,10 +52,10 @@ package struct FindingDocument {
             ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), ("LANG", "C.UTF-8"),
             ("STAGEBOX_EVENT", event), ("STAGEBOX_ACTION", action), ("STAGEBOX_AGENT", agent),
             ("STAGEBOX_FINDING", finding.id.description), ("STAGEBOX_GROUP", finding.group),
-            ("STAGEBOX_SEVERITY", finding.severity.name), ("STAGEBOX_SINCE", TimeText.utc(finding.since)),
+            ("STAGEBOX_SEVERITY", finding.severity.name), ("STAGEBOX_SINCE", InternetTime.format(finding.since)),
             ("STAGEBOX_SCORE", Self.number(finding.score)),
         ]
-        if let until = finding.until { variables.append(("STAGEBOX_UNTIL", TimeText.utc(until))) }
+        if let until = finding.until { variables.append(("STAGEBOX_UNTIL", InternetTime.format(until))) }
         if let rule = finding.rule {
             variables += [
                 ("STAGEBOX_RULE", rule.name), ("STAGEBOX_VALUE", Self.number(rule.value)),
@@ -91,39 +91,5 @@ package enum SeriesText {
     package static func text(_ key: SeriesKey) -> String {
         let labels = key.labels.filter { $0.name != SeriesKey.nameLabel }.map { "\($0.name)=\"\($0.value)\"" }
         return key.name + (labels.isEmpty ? "" : "{\(labels.joined(separator: ", "))}")
-    }
-}
-
-/// RFC 3339 in UTC, to the millisecond.
-package enum TimeText {
-    package static func utc(_ time: Timestamp) -> String {
-        // Beyond these the year has more than four digits, which the format does not have.
-        let milliseconds = max(-62_135_596_800_000, min(253_402_300_799_999, time.milliseconds))
-        let day = floorDivide(milliseconds, 86_400_000)
-        let rest = milliseconds - day * 86_400_000
-        let (year, month, date) = civil(day)
-        func padded(_ number: Int64, _ width: Int) -> String {
-            let digits = String(number)
-            return String(repeating: "0", count: max(0, width - digits.count)) + digits
-        }
-        return "\(padded(year, 4))-\(padded(month, 2))-\(padded(date, 2))T\(padded(rest / 3_600_000, 2)):"
-            + "\(padded(rest / 60_000 % 60, 2)):\(padded(rest / 1000 % 60, 2)).\(padded(rest % 1000, 3))Z"
-    }
-
-    /// Days since 1970 as year, month and day of the proleptic Gregorian calendar, by 400-year eras of 146,097 days that
-    /// begin on 1 March.
-    private static func civil(_ day: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        let shifted = day + 719_468
-        let era = floorDivide(shifted, 146_097)
-        let ofEra = shifted - era * 146_097
-        let yearOfEra = (ofEra - ofEra / 1460 + ofEra / 36_524 - ofEra / 146_096) / 365
-        let ofYear = ofEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let month = (5 * ofYear + 2) / 153
-        let civilMonth = month < 10 ? month + 3 : month - 9
-        return (yearOfEra + era * 400 + (civilMonth <= 2 ? 1 : 0), civilMonth, ofYear - (153 * month + 2) / 5 + 1)
-    }
-
-    private static func floorDivide(_ left: Int64, _ right: Int64) -> Int64 {
-        left >= 0 ? left / right : -((-left + right - 1) / right)
     }
 }

@@ -7,8 +7,8 @@ package import Telemetry
 /// * NaN and infinities say nothing: what is pending begins anew, what fires goes on.
 /// * A series without a sample for three of its intervals (15 s at least) says nothing either; what fires ends after
 ///   5 min of that, with the time of the last value.
-/// * After a gap, or a step of the clock (of 15 s back at least), what is pending begins anew; an open finding stays and never ends before it
-///   began.
+/// * After a gap, or a step of the clock (of 15 s back at least), what is pending begins anew; an open finding stays and
+///   never ends before it began.
 package struct RuleWatch: Sendable {
     /// Of each operand. Beyond it series give way that were not seen for 5 min, else new ones are left out and counted.
     package static let seriesMax = 64

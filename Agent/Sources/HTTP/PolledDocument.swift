@@ -1,4 +1,3 @@
-import Intake
 public import Telemetry
 
 /// A document that another program offers over HTTP and that is fetched once per report.

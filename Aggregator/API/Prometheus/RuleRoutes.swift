@@ -144,4 +144,6 @@ private func json(_ rule: Rule, _ state: RuleState) -> JSON {
 private func labels(_ labels: [Label]) -> JSON { .object(labels.map { ($0.name, .string($0.value)) }) }
 
 /// Never is Go's zero time.
-private func time(_ time: Timestamp?) -> JSON { .string(time.map { TimeText.format($0) } ?? "0001-01-01T00:00:00Z") }
+private func time(_ time: Timestamp?) -> JSON {
+    .string(time.map { InternetTime.format($0) } ?? "0001-01-01T00:00:00Z")
+}

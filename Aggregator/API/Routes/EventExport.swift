@@ -40,9 +40,9 @@ struct EventExport {
         writer.raw(",\"revision\":")
         writer.write(Int64(event.revision))
         writer.raw(",\"at\":")
-        writer.write(TimeText.format(event.at))
+        writer.write(InternetTime.format(event.at))
         writer.raw(",\"received_at\":")
-        writer.write(TimeText.format(event.receivedAt))
+        writer.write(InternetTime.format(event.receivedAt))
         if let user = event.user {
             writer.raw(",\"user\":")
             writer.write(user.description)
@@ -69,7 +69,8 @@ struct EventExport {
     private static func row(_ event: ListeningEvent, _ writer: inout JSONWriter) {
         CSV.append(event.id, to: &writer.bytes)
         let fields = [
-            event.kind.name, String(event.revision), TimeText.format(event.at), TimeText.format(event.receivedAt),
+            event.kind.name, String(event.revision), InternetTime.format(event.at),
+            InternetTime.format(event.receivedAt),
             event.user?.description ?? "", event.user == nil ? "" : String(event.pseudonymVersion),
         ]
         for field in fields {

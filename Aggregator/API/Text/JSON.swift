@@ -13,7 +13,7 @@ package enum JSON: Sendable {
     package static func text(_ value: String?) -> JSON { value.map { .string($0) } ?? .null }
     package static func count(_ value: UInt64) -> JSON { .integer(Int64(clamping: value)) }
     /// RFC 3339.
-    package static func time(_ value: Timestamp?) -> JSON { value.map { .string(TimeText.format($0)) } ?? .null }
+    package static func time(_ value: Timestamp?) -> JSON { value.map { .string(InternetTime.format($0)) } ?? .null }
 
     package var encoded: [UInt8] {
         var writer = JSONWriter()

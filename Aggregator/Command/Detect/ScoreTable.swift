@@ -1,4 +1,5 @@
 import Foundation
+import Telemetry
 
 /// A table to score: numbers by row and column, and each row's time.
 struct ScoreTable: Equatable {
@@ -117,7 +118,8 @@ extension ScoreTable {
         guard bytes.count >= 10, bytes[4] == 45, bytes[7] == 45, let year = digits(0, 4), let month = digits(5, 2),
             let day = digits(8, 2), (1...12).contains(month), (1...31).contains(day)
         else { return nil }
-        var milliseconds = days(year, month, day) * 86_400_000
+        var milliseconds =
+            CivilDate(year: year, month: month, day: day).daysSinceEpoch * CivilDate.millisecondsPerDay
         guard bytes.count > 10 else { return milliseconds }
         guard bytes.count >= 16, bytes[10] == 32 || bytes[10] == 84, bytes[13] == 58, let hour = digits(11, 2),
             let minute = digits(14, 2), hour < 25, minute < 60
@@ -146,15 +148,6 @@ extension ScoreTable {
         }
         let offset = (hours * 60 + minutes) * 60_000
         return bytes[at] == 43 ? milliseconds - offset : milliseconds + offset
-    }
-
-    /// Days from 1970-01-01 in the proleptic Gregorian calendar (Hinnant, "chrono-compatible low-level date algorithms").
-    private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
-        let shifted = month <= 2 ? year - 1 : year
-        let era = shifted / 400
-        let ofEra = shifted - era * 400
-        let ofYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-        return era * 146_097 + ofEra * 365 + ofEra / 4 - ofEra / 100 + ofYear - 719_468
     }
 
     private static func number(_ field: ArraySlice<UInt8>) -> Double? {

@@ -76,7 +76,8 @@ struct AnomalyBits: SeriesSelection {
     func labels(at position: Int) -> SeriesKey { Self.key(of: store.index.key(places[position].id)) }
     var infos: [String] {
         range.lowerBound < begin
-            ? ["\(Self.name): samples from before \(TimeText.format(begin)) are not kept, and no bits with them"] : []
+            ? ["\(Self.name): samples from before \(InternetTime.format(begin)) are not kept, and no bits with them"]
+            : []
     }
 
     func makeReader() throws -> any SampleReader {

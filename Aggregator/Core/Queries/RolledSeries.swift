@@ -42,7 +42,7 @@ struct RolledPlan: Sendable {
     var info: String {
         let tiers = parts.reversed().map(\.tier.rawValue).joined(separator: " and ")
         return
-            "samples from before \(TimeText.format(samplesBegin)) are not kept: rollups of \(tiers) answered for them"
+            "samples from before \(InternetTime.format(samplesBegin)) are not kept: rollups of \(tiers) answered for them"
     }
 
     /// What a rollup is to the function around the selector.

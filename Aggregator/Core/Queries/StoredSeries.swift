@@ -105,7 +105,8 @@ private final class StoredSelection: SeriesSelection {
     }
 
     private static func text(_ gap: Gap) -> String {
-        let between = [gap.from, gap.through].compactMap { $0.map { TimeText.format($0) } }.joined(separator: " and ")
+        let between = [gap.from, gap.through].compactMap { $0.map { InternetTime.format($0) } }.joined(
+            separator: " and ")
         return "agent \(gap.agent) lost \(gap.count.records) records"
             + (between.isEmpty ? "" : " between \(between)") + ": \(gap.reason.name)"
     }

@@ -39,15 +39,4 @@ import Testing
         #expect(variables.allSatisfy { $0.hasPrefix("STAGEBOX_") || $0.hasPrefix("PATH=") || $0.hasPrefix("LANG=") })
         #expect(document(Samples.rule()).environment.contains("STAGEBOX_VALUE=0.05"))
     }
-
-    @Test(
-        "times are RFC 3339",
-        arguments: [
-            (0, "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999Z"),
-            (951_782_400_000, "2000-02-29T00:00:00.000Z"), (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
-            (Int64.max, "9999-12-31T23:59:59.999Z"), (Int64.min, "0001-01-01T00:00:00.000Z"),
-        ] as [(Int64, String)])
-    func times(milliseconds: Int64, text: String) {
-        #expect(TimeText.utc(Timestamp(milliseconds: milliseconds)) == text)
-    }
 }

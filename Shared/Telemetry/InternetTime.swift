@@ -1,10 +1,25 @@
-public import Telemetry
-
 /// RFC 3339 date-times: `2026-01-31T08:15:30.25+01:00`, to the millisecond (finer digits are cut off).
 ///
 /// A space or a small `t` may stand for the `T`, as the RFC's notes allow. A leap second (`:60`) counts as the first
 /// instant of the next minute, as POSIX time does. Years 0000 to 9999.
 public enum InternetTime {
+    /// In UTC with milliseconds, `2026-05-01T12:00:00.000Z`. Times outside the years 0 to 9999, which the format cannot
+    /// say, become the first or the last it can.
+    public static func format(_ time: Timestamp) -> String {
+        let milliseconds = max(-62_167_219_200_000, min(253_402_300_799_999, time.milliseconds))
+        let days = Timestamp(milliseconds: milliseconds).daysSinceEpoch
+        let rest = milliseconds - days * CivilDate.millisecondsPerDay
+        let date = CivilDate(daysSinceEpoch: days)
+        let day = "\(padded(date.year, 4))-\(padded(date.month, 2))-\(padded(date.day, 2))"
+        let hour = "\(padded(rest / 3_600_000, 2)):\(padded(rest / 60_000 % 60, 2))"
+        return "\(day)T\(hour):\(padded(rest / 1000 % 60, 2)).\(padded(rest % 1000, 3))Z"
+    }
+
+    private static func padded(_ number: Int64, _ width: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+
     public static func parse(_ text: String) -> Timestamp? {
         var text = text
         return text.withUTF8 { parse(UnsafeRawBufferPointer($0)) }
@@ -17,7 +32,8 @@ public enum InternetTime {
             bytes[10] | 0x20 == UInt8(ascii: "t") || bytes[10] == UInt8(ascii: " "),
             let hour = number(bytes, 11, 2), bytes[13] == UInt8(ascii: ":"),
             let minute = number(bytes, 14, 2), bytes[16] == UInt8(ascii: ":"), let second = number(bytes, 17, 2),
-            (1...12).contains(month), day >= 1, day <= daysInMonth(year, month), hour < 24, minute < 60, second <= 60
+            (1...12).contains(month), day >= 1, day <= CivilDate.days(inMonth: month, of: year), hour < 24, minute < 60,
+            second <= 60
         else { return nil }
         var index = 19
         var milliseconds: Int64 = 0
@@ -33,7 +49,7 @@ public enum InternetTime {
             guard index > start else { return nil }
         }
         guard let offsetMinutes = zone(bytes, index) else { return nil }
-        let days = daysFromEpoch(year, month, day)
+        let days = CivilDate(year: year, month: month, day: day).daysSinceEpoch
         let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offsetMinutes * 60
         return Timestamp(milliseconds: seconds * 1000 + milliseconds)
     }
@@ -61,23 +77,5 @@ public enum InternetTime {
             value = value * 10 + Int64(digit)
         }
         return value
-    }
-
-    private static func daysInMonth(_ year: Int64, _ month: Int64) -> Int64 {
-        switch month {
-        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
-        case 4, 6, 9, 11: 30
-        default: 31
-        }
-    }
-
-    /// Days since 1970-01-01 in the proleptic Gregorian calendar, counted in years that start in March.
-    private static func daysFromEpoch(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
-        let shifted = month > 2 ? year : year - 1
-        let era = (shifted >= 0 ? shifted : shifted - 399) / 400
-        let yearOfEra = shifted - era * 400
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
-        return era * 146_097 + dayOfEra - 719_468
     }
 }
