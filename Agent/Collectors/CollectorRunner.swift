@@ -7,7 +7,7 @@ import Telemetry
 /// When most of the series that were ever numbered are of things that went away (units, containers' devices), and three
 /// quarters of the numbers are given, the runner makes its collectors and all numbers anew: ``Scrape/generation`` grows.
 ///
-/// `@unchecked Sendable`: every stored property is read and written with `mutex` held, except a slot's collector and
+/// `@unchecked Sendable`: every stored property is read and written with the monitor held, except a slot's collector and
 /// sink while the schedule says `running` or `hung`, when they belong to that worker alone.
 public final class CollectorRunner: @unchecked Sendable {
     /// Takes a scrape and says whether it did; false (a full queue) drops the values, counted, while the new
@@ -32,7 +32,7 @@ public final class CollectorRunner: @unchecked Sendable {
     private var lastRenewal: UInt64
     /// Refused by series before the last renewal.
     private var refusedBefore: UInt64 = 0
-    private let mutex = Lock()
+    private let monitor = Monitor()
     private var schedule: CollectorSchedule
     private var slots: [Slot] = []
     private var assemblies: [ScrapeAssembly] = []
@@ -74,7 +74,7 @@ public final class CollectorRunner: @unchecked Sendable {
         CollectorHealthCollector(
             entries: { [unowned self] in entries },
             refusals: { [unowned self] in
-                mutex.locked {
+                monitor.locked {
                     CollectorHealthCollector.Refusals(series: refusedBefore &+ series.refused, scrapes: refusedScrapes)
                 }
             })
@@ -112,11 +112,11 @@ public final class CollectorRunner: @unchecked Sendable {
 
     /// Starts both threads. Once only.
     public func start() {
-        mutex.locked {
+        monitor.locked {
             precondition(workerThread == nil && !isStopped, "a runner starts once")
             startWorker()
             supervisorThread = WorkerThread(name: "collector-watch") { [self] in
-                while mutex.locked({ waitUnlessStopped(milliseconds: CollectorSchedule.timeoutMilliseconds / 2) }) {
+                while monitor.locked({ waitUnlessStopped(milliseconds: CollectorSchedule.timeoutMilliseconds / 2) }) {
                     superviseOnce()
                 }
             }
@@ -125,9 +125,9 @@ public final class CollectorRunner: @unchecked Sendable {
 
     /// Ends both threads and waits for them, but not for workers that were given up.
     public func stop() {
-        let threads = mutex.locked { () -> [WorkerThread] in
+        let threads = monitor.locked { () -> [WorkerThread] in
             isStopped = true
-            mutex.wakeAll()
+            monitor.wakeAll()
             // A worker that hangs this very moment must not keep the agent from stopping.
             let isWorkerBusy = schedule.entries.contains { if case .running = $0.state { true } else { false } }
             return [supervisorThread, isWorkerBusy ? nil : workerThread].compactMap { $0 }
@@ -142,10 +142,10 @@ public final class CollectorRunner: @unchecked Sendable {
         workerThread = WorkerThread(name: "collectors") { [self] in
             let buffer = ReadBuffer()
             while true {
-                let delay = mutex.locked {
+                let delay = monitor.locked {
                     worker == number && !isStopped ? schedule.delayMilliseconds(now: time.now) : nil
                 }
-                guard let delay, mutex.locked({ waitUnlessStopped(milliseconds: delay) }) else { return }
+                guard let delay, monitor.locked({ waitUnlessStopped(milliseconds: delay) }) else { return }
                 guard collectDue(worker: number, buffer: buffer) else { return }
             }
         }
@@ -153,7 +153,7 @@ public final class CollectorRunner: @unchecked Sendable {
 
     /// With the lock held. Returns whether to go on.
     private func waitUnlessStopped(milliseconds: Int64) -> Bool {
-        if !isStopped { mutex.wait(milliseconds: milliseconds) }
+        if !isStopped { monitor.wait(milliseconds: milliseconds) }
         return !isStopped
     }
 
@@ -162,7 +162,7 @@ public final class CollectorRunner: @unchecked Sendable {
     /// Collects what is due now on the calling thread: for programs and tests that drive time themselves
     /// and have not called ``start()``.
     public func collectDueNow() {
-        let number = mutex.locked { worker }
+        let number = monitor.locked { worker }
         _ = collectDue(worker: number, buffer: ReadBuffer())
     }
 
@@ -170,7 +170,7 @@ public final class CollectorRunner: @unchecked Sendable {
     /// - Returns: whether one was given up (and a successor started, if this runner has threads).
     @discardableResult
     public func superviseOnce() -> Bool {
-        mutex.locked {
+        monitor.locked {
             guard let index = schedule.takeHung(monotonicNanoseconds: time.monotonicNanoseconds) else { return false }
             let entry = schedule.entries[index]
             assembly(entry.intervalMilliseconds) {
@@ -184,7 +184,7 @@ public final class CollectorRunner: @unchecked Sendable {
 
     /// - Returns: false when this worker was given up meanwhile and has to end.
     private func collectDue(worker number: UInt64, buffer: ReadBuffer) -> Bool {
-        let due = mutex.locked { () -> [Int] in
+        let due = monitor.locked { () -> [Int] in
             guard worker == number else { return [] }
             renewIfWorthwhile()
             guard let tick = schedule.takeDue(now: time.now, monotonicNanoseconds: time.monotonicNanoseconds)
@@ -194,8 +194,8 @@ public final class CollectorRunner: @unchecked Sendable {
             return tick.collectors
         }
         for index in due {
-            let slot = mutex.locked { slots[index] }
-            let begun = mutex.locked { () -> Bool in
+            let slot = monitor.locked { slots[index] }
+            let begun = monitor.locked { () -> Bool in
                 guard worker == number, !isStopped else { return false }
                 schedule.begin(index, worker: number, monotonicNanoseconds: time.monotonicNanoseconds)
                 slot.sink.starts = starts
@@ -210,10 +210,10 @@ public final class CollectorRunner: @unchecked Sendable {
                 failure = error
                 slot.sink.clear()
             }
-            let isCurrent = mutex.locked { finish(index, number, slot, failure) }
+            let isCurrent = monitor.locked { finish(index, number, slot, failure) }
             guard isCurrent else { return false }
         }
-        mutex.locked { deliverTick() }
+        monitor.locked { deliverTick() }
         return true
     }
 
@@ -265,14 +265,14 @@ public final class CollectorRunner: @unchecked Sendable {
     /// - Returns: false when there is no such collector or the interval is out of range.
     @discardableResult
     public func configure(_ name: String, intervalMilliseconds: Int64? = nil, isEnabled: Bool = true) -> Bool {
-        mutex.locked {
-            defer { mutex.wakeAll() }
+        monitor.locked {
+            defer { monitor.wakeAll() }
             return schedule.configure(name, intervalMilliseconds: intervalMilliseconds, isEnabled: isEnabled)
         }
     }
 
     /// How all collectors stand.
-    public var entries: [CollectorSchedule.Entry] { mutex.locked { schedule.entries } }
+    public var entries: [CollectorSchedule.Entry] { monitor.locked { schedule.entries } }
     /// Scrapes that `deliver` refused.
-    public var refusedScrapeCount: UInt64 { mutex.locked { refusedScrapes } }
+    public var refusedScrapeCount: UInt64 { monitor.locked { refusedScrapes } }
 }

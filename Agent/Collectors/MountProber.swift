@@ -1,16 +1,18 @@
+import RuntimeSupport
+
 /// Asks filesystems that may never answer, on a thread that may be left behind.
 ///
 /// Each round has a thread of its own that asks one mount after the other; the caller waits for it no longer than
 /// ``patienceMilliseconds``. A mount that keeps a thread waiting has no result and is not asked again until that
 /// thread comes back. At most ``threadsMax`` threads wait; beyond that no remote mount is asked.
 ///
-/// `@unchecked Sendable`: the stored properties are used with `lock` held.
+/// `@unchecked Sendable`: the stored properties are used with the monitor held.
 final class MountProber: @unchecked Sendable {
     static let patienceMilliseconds: Int64 = 20
     static let threadsMax = 4
 
     private let statistics: @Sendable (String) -> FilesystemUsage?
-    private let lock = Lock()
+    private let monitor = Monitor()
     private var results: [String: FilesystemUsage] = [:]
     /// Mounts that a thread is waiting for.
     private var waiting: Set<String> = []
@@ -22,7 +24,7 @@ final class MountProber: @unchecked Sendable {
 
     /// Asks all `paths` that are not being waited for, and waits a moment for their answers.
     func probe(_ paths: some Sequence<String>) {
-        lock.locked {
+        monitor.locked {
             let mounted = Set(paths)
             // What is not mounted any more has no answer to keep.
             if results.count > mounted.count { results = results.filter { mounted.contains($0.key) } }
@@ -33,30 +35,30 @@ final class MountProber: @unchecked Sendable {
             let number = round
             WorkerThread(name: "mount-probe") { [self] in ask(asked, number) }.detach()
             // A spurious wake-up only shortens the wait.
-            if finishedRound < number { lock.wait(milliseconds: Self.patienceMilliseconds) }
+            if finishedRound < number { monitor.wait(milliseconds: Self.patienceMilliseconds) }
         }
     }
 
     /// The last answer; nil on an error or while the mount is waited for.
     func result(_ path: String) -> FilesystemUsage? {
-        lock.locked { waiting.contains(path) ? nil : results[path] }
+        monitor.locked { waiting.contains(path) ? nil : results[path] }
     }
 
     private func ask(_ paths: [String], _ number: Int) {
         for path in paths {
-            let isFree = lock.locked { number == round && waiting.insert(path).inserted }
+            let isFree = monitor.locked { number == round && waiting.insert(path).inserted }
             // A later round has taken over what this one did not get to.
             guard isFree else { break }
             let usage = statistics(path)
-            lock.locked {
+            monitor.locked {
                 waiting.remove(path)
                 results[path] = usage
             }
         }
-        lock.locked {
+        monitor.locked {
             threads -= 1
             finishedRound = max(finishedRound, number)
-            lock.wakeAll()
+            monitor.wakeAll()
         }
     }
 }

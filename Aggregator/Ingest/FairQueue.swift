@@ -1,4 +1,4 @@
-import Glibc
+import RuntimeSupport
 package import Telemetry
 
 /// A queue between the broker's callback and the openers, served round robin over tenants and, within a tenant, over
@@ -9,7 +9,7 @@ package import Telemetry
 ///
 /// A tenant whose writer is behind is held: its messages stay here, in their fair order, and others are served.
 ///
-/// `@unchecked Sendable`: every access to the stored properties holds `mutex`.
+/// `@unchecked Sendable`: every access to the stored properties holds the monitor.
 package final class FairQueue<Element: Sendable>: @unchecked Sendable {
     /// Tenants, and agents of one tenant, with something waiting at once; a message of a further one is refused.
     package static var tenantsMax: Int { 4096 }
@@ -70,8 +70,7 @@ package final class FairQueue<Element: Sendable>: @unchecked Sendable {
             return member
         }
     }
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let monitor = Monitor()
     private var tenants: [TenantID: Tenant] = [:]
     /// Tenants with something waiting that are not held.
     private var turns = Turns<Tenant>()
@@ -82,24 +81,11 @@ package final class FairQueue<Element: Sendable>: @unchecked Sendable {
         precondition(itemsPerTenantMax > 0 && bytesPerTenantMax > 0)
         self.itemsPerTenantMax = itemsPerTenantMax
         self.bytesPerTenantMax = bytesPerTenantMax
-        pthread_mutex_init(mutex, nil)
-        var attributes = pthread_condattr_t()
-        pthread_condattr_init(&attributes)
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        pthread_cond_init(condition, &attributes)
-        pthread_condattr_destroy(&attributes)
-    }
-
-    deinit {
-        pthread_cond_destroy(condition)
-        pthread_mutex_destroy(mutex)
-        condition.deallocate()
-        mutex.deallocate()
     }
 
     /// - Returns: false at one of the bounds or when the queue is closed; nothing was stored then.
     package func push(_ element: Element, of id: TenantID, from agent: AgentID, bytes size: Int) -> Bool {
-        locked {
+        monitor.locked {
             guard !isClosed else { return false }
             guard let tenant = tenant(id) else { return false }
             guard let line = line(agent, tenant), hasRoom(tenant, line, size) else {
@@ -112,7 +98,7 @@ package final class FairQueue<Element: Sendable>: @unchecked Sendable {
             tenant.items += 1
             tenant.bytes += size
             waiting += 1
-            if !tenant.isHeld { pthread_cond_signal(condition) }
+            if !tenant.isHeld { monitor.wakeOne() }
             return true
         }
     }
@@ -151,8 +137,10 @@ package final class FairQueue<Element: Sendable>: @unchecked Sendable {
     /// Takes up to `max` elements, one from each waiting tenant in turn; waits up to `milliseconds` for the first.
     /// - Returns: an empty array on timeout or when closed and empty.
     package func pop(max: Int, waitMilliseconds milliseconds: Int64) -> [Element] {
-        locked {
-            if turns.isEmpty, !isClosed, milliseconds > 0 { wait(milliseconds) }
+        monitor.locked {
+            if turns.isEmpty, !isClosed, milliseconds > 0 {
+                monitor.wait(milliseconds: milliseconds) { !turns.isEmpty || isClosed }
+            }
             var taken: [Element] = []
             while taken.count < max, let tenant = turns.takeFirst() {
                 // Who was held meanwhile comes back when it is released.
@@ -172,48 +160,31 @@ package final class FairQueue<Element: Sendable>: @unchecked Sendable {
 
     /// Keeps a tenant's messages waiting, or lets them go on. Cheap when nothing changes.
     package func setHeld(_ isHeld: Bool, _ id: TenantID) {
-        locked {
+        monitor.locked {
             guard let tenant = tenants[id], tenant.isHeld != isHeld, !isHeld || !isClosed else { return }
             tenant.isHeld = isHeld
             guard !isHeld, tenant.items > 0 else { return }
             turns.append(tenant)
-            pthread_cond_broadcast(condition)
+            monitor.wakeAll()
         }
     }
 
     /// Wakes every waiter and lets all held tenants go on. What is stored can still be popped; nothing more can be
     /// pushed.
     package func close() {
-        locked {
+        monitor.locked {
             isClosed = true
             for tenant in tenants.values where tenant.isHeld {
                 tenant.isHeld = false
                 if tenant.items > 0 { turns.append(tenant) }
             }
-            pthread_cond_broadcast(condition)
+            monitor.wakeAll()
         }
     }
 
-    package var isFinished: Bool { locked { isClosed && waiting == 0 } }
+    package var isFinished: Bool { monitor.locked { isClosed && waiting == 0 } }
 
     package func depth(of tenant: TenantID) -> (items: Int, bytes: Int, refused: UInt64) {
-        locked { (tenants[tenant]?.items ?? 0, tenants[tenant]?.bytes ?? 0, tenants[tenant]?.refused ?? 0) }
-    }
-
-    private func wait(_ milliseconds: Int64) {
-        var deadline = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &deadline)
-        let total = Int64(deadline.tv_nsec) + milliseconds % 1000 * 1_000_000
-        deadline.tv_sec += Int(milliseconds / 1000 + total / 1_000_000_000)
-        deadline.tv_nsec = Int(total % 1_000_000_000)
-        while turns.isEmpty, !isClosed {
-            if pthread_cond_timedwait(condition, mutex, &deadline) == ETIMEDOUT { return }
-        }
-    }
-
-    private func locked<Result>(_ body: () -> Result) -> Result {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        return body()
+        monitor.locked { (tenants[tenant]?.items ?? 0, tenants[tenant]?.bytes ?? 0, tenants[tenant]?.refused ?? 0) }
     }
 }
