@@ -27,7 +27,8 @@ export class Findings {
         for (let i = 0; i < 5; i += 1) row.append(document.createElement('td'));
       }
       put(row.cells[0].firstChild, finding.agent);
-      put(row.cells[1], finding.origin === 'fleet' ? `${finding.group}, by its peers` : finding.fleet.length ? `${finding.group}, also by its peers` : finding.group);
+      put(row.cells[1], judged(finding));
+      row.cells[1].title = finding.rule ? threshold(finding.rule) : '';
       put(row.cells[2], clock(finding.since));
       row.cells[2].title = finding.since;
       put(row.cells[3], finding.until ? clock(finding.until) : 'open', finding.until ? '' : 'bad');
@@ -47,6 +48,18 @@ export class Findings {
       if (to >= area.x && from <= area.x + area.w) canvas.fillRect(from, area.y, Math.max(2, to - from), area.h);
     }
   }
+}
+
+// What is strange, and who says so.
+function judged({ group, rule, origin, fleet }) {
+  const what = rule ? `${group}, rule ${rule.name}` : group;
+  if (origin === 'fleet') return `${what}, by its peers`;
+  return fleet.length ? `${what}, also by its peers` : what;
+}
+
+function threshold({ severity, value, threshold }) {
+  const short = (number) => String(Number(number.toPrecision(4)));
+  return `${severity}: ${short(value)}, the threshold is ${short(threshold)}`;
 }
 
 function series({ labels }) {
