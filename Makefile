@@ -7,7 +7,7 @@ SEEDS ?= 200
 PORT ?= 8480
 TEST_FLAGS := -c release --disable-testable-imports --disable-xctest
 
-.PHONY: help demo test build lint format bench bench-codec bench-wire bench-stored bench-collectors bench-agent bench-latency bench-ingest bench-store bench-query bench-detect bench-detect-kernels bench-faults simulate smoke-full deb check-deb clean dependencies
+.PHONY: help demo test build lint format bench bench-codec bench-wire bench-stored bench-collectors bench-agent bench-latency bench-ingest bench-store bench-query bench-detect bench-detect-kernels bench-faults fuzz simulate smoke-full deb check-deb clean dependencies
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -71,6 +71,10 @@ bench-ingest: build ## acknowledged samples per second through mosquitto, beside
 
 bench-store: build ## remote write, disk and twelve queries beside Prometheus and VictoriaMetrics
 	@Packaging/scripts/bench-store "$(BUILD)" --open
+
+fuzz: dependencies ## every decoder under libFuzzer, SECONDS=60 each; TARGETS="promql gzip" for some
+	STAGEBOX_FUZZ=1 $(SWIFT) build -c release --scratch-path .build-fuzz --sanitize fuzzer --product Fuzzing
+	@Packaging/scripts/fuzz .build-fuzz/release/Fuzzing --seconds $(or $(SECONDS),60) $(TARGETS)
 
 smoke-full: build ## the long smoke tests: a 2 GB backlog, a minute of kill -9
 	STAGEBOX_SMOKE=full $(SWIFT) test $(TEST_FLAGS) --filter SmokeTests

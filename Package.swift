@@ -239,6 +239,17 @@ let developmentTargets: [Target] = [
         ]),
 ]
 
+/// Decoders under libFuzzer (`make fuzz`), with `STAGEBOX_FUZZ=1` only: it links with `--sanitize fuzzer` alone.
+let fuzzTargets: [Target] = [
+    program(
+        "Fuzzing", "Tests/Fuzzing",
+        [
+            "Compression", "Detection", "Gzip", "Intake", "Interchange", "PromQL", "RuntimeSupport", "Snappy",
+            "Sources",
+            "Telemetry", "WireFormat",
+        ])
+]
+
 let package = Package(
     name: "stagebox",
     products: [
@@ -257,4 +268,5 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     ],
     targets: shared + agent + aggregator + testTargets + (isDevelopment ? developmentTargets : [])
+        + (Context.environment["STAGEBOX_FUZZ"] == "1" ? fuzzTargets : [])
 )
