@@ -70,7 +70,7 @@ let shared: [Target] = [
     .systemLibrary(name: "CZlib", path: "Shared/CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", path: "Shared/CZstd", providers: [.apt(["libzstd-dev"])]),
     module("Shared/Telemetry", []),
-    module("Shared/RuntimeSupport", ["Telemetry"]),
+    module("Shared/RuntimeSupport", ["Telemetry", "CSpawn"]),
     module("Shared/JSON", []),
     module("Shared/Interchange", ["Telemetry", "JSON"]),
     module("Shared/Compression", ["CZstd"]),
@@ -97,7 +97,7 @@ let agent: [Target] = [
         "Agent/Core", name: "AgentCore",
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "MQTT", "Collectors", "Intake", "Buffer", "Uplink",
-            "Control", "Sources", "LocalRules", "Actions", "Interchange", "Compression", "Detection", "CSpawn", log,
+            "Control", "Sources", "LocalRules", "Actions", "Interchange", "Compression", "Detection", log,
             .product(name: "NIOCore", package: nio), .product(name: "NIOPosix", package: nio),
             .product(name: "NIOHTTP1", package: nio),
         ]),

@@ -151,7 +151,8 @@ extension AgentSettings {
         guard name.hasPrefix(Self.collectorSection) else { return "is not a key" + Self.suggestion(for: name) }
         let collector = String(name.dropFirst(Self.collectorSection.count))
         guard knownCollectors.isEmpty || knownCollectors.contains(collector) else {
-            return "is not a collector; there are \(knownCollectors.sorted().joined(separator: ", "))"
+            return
+                "cannot be set: there is no such collector; there are \(knownCollectors.sorted().joined(separator: ", "))"
         }
         if let isOn = SettingValue.boolean(value) {
             collectors[collector, default: CollectorSetting()].isEnabled = isOn

@@ -10,6 +10,9 @@ package struct AgentConfiguration: Sendable {
     /// Reads all of it again, for SIGHUP; nil: nothing to read.
     package var reload: (@Sendable () throws -> AgentConfiguration)?
 
+    /// Of the command line, without the verb: a child process is given the same.
+    package var options: [String] = []
+
     package init(dataDirectory: String = "/var/lib/stagebox-agent") {
         settings.dataDirectory = dataDirectory
     }

@@ -177,7 +177,7 @@ package final class AgentProgram {
 
     private func hooks(_ collectors: CollectorControl, _ sources: SourceControl) -> ControlHooks {
         let configuration = configuration
-        return ControlHooks(
+        var hooks = ControlHooks(
             reload: {
                 let fresh = try configuration.reload?() ?? configuration
                 return ControlHooks.NodeSettings(settings: fresh.settings, guardLimits: fresh.guardLimits)
@@ -187,6 +187,13 @@ package final class AgentProgram {
                 sources.apply(settings.sources)
                 return nil
             }, ownUse: { OwnUse.now() }, collectors: collectors.names)
+        let (mailbox, time) = (mailbox, time)
+        hooks.dryRun = { bodies, version in
+            DryRun.start(bodies, options: configuration.options, time: time) { problem in
+                _ = mailbox.pushReserved(.dryRun(version: version, problem: problem))
+            }
+        }
+        return hooks
     }
 
     private func startIntake(_ pseudonyms: PseudonymCell, relay: String?) throws -> IntakeServer {

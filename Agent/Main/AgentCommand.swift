@@ -40,9 +40,11 @@ enum AgentCommand {
             guard let verb = arguments.first else { throw BadUsage(message: "say what to do") }
             var options = Options()
             try options.read(Array(arguments.dropFirst()))
+            options.configuration.options = Array(arguments.dropFirst())
             switch verb {
             case "run": try AgentService.run(options.configuration)
             case "check": return try check(options)
+            case DryRun.verb: return try dryRun(options)
             case "enrol", "enroll": try enrol(options)
             case "status": try StatusPage.show(options.configuration, prefix: "stagebox_agent_")
             case "ledger": try StatusPage.show(options.configuration, prefix: "stagebox_agent_ledger_")
@@ -100,6 +102,20 @@ enum AgentCommand {
             print("identity        none: run \"stagebox-agent enrol URL TOKEN\"")
         }
         return identity == nil ? 1 : 0
+    }
+
+    /// Called by a running agent: whether what stands on standard input can be applied.
+    private static func dryRun(_ options: Options) throws -> Int32 {
+        var input: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while input.count < ChildRun.inputBytesMax {
+            let count = Glibc.read(0, &chunk, chunk.count)
+            guard count > 0 else { break }
+            input += chunk.prefix(count)
+        }
+        guard let objection = DryRun.objection(input, options.configuration) else { return 0 }
+        print(objection)
+        return DryRun.refused
     }
 
     struct Options {

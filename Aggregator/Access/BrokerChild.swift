@@ -154,7 +154,7 @@ package final class BrokerChild: Sendable {
             usleep(50_000)
         }
         kill(child, SIGKILL)
-        while waitpid(child, &status, 0) < 0, errno == EINTR {}
+        ChildProcess.reap(child)
         ended()
     }
 

@@ -54,7 +54,7 @@ struct HouseRules {
     private static let libraries: [String: [String]] = [
         "CSodium": ["Shared/Sealing/"], "CSQLite": ["Shared/SQLite/"], "CZstd": ["Shared/Compression/"],
         "CSnappy": ["Shared/Snappy/"], "CZlib": ["Shared/Gzip/"], "CYAML": ["Aggregator/Rules/"],
-        "CSpawn": ["Agent/Core/Actions/"],
+        "CSpawn": ["Shared/RuntimeSupport/"],
         "CMosquitto": ["Shared/MQTT/"], "COpenSSL": ["Shared/MQTT/", "Aggregator/Access/PasswordHash.swift"],
     ]
 

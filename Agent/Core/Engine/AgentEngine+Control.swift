@@ -11,11 +11,6 @@ import WireFormat
 extension AgentEngine {
     private static let stateKey = "control"
 
-    /// What a manifest may change while this release runs; the rest is refused with its line.
-    static let remoteKeys: Set<String> = [
-        "flush-interval", "collection-interval", "broker.host", "broker.port", AgentSettings.groupsKey,
-    ]
-
     /// - Returns: a fresh state and why, if the one kept cannot be read.
     static func keptControlState(in buffer: Buffer) -> (ControlState, problem: String?) {
         do {
@@ -99,7 +94,7 @@ extension AgentEngine {
                 }
             case .validate(let manifests, let version):
                 guard isKept else { continue }
-                tellControl(.validated(version: version, error: objection(to: manifests)))
+                validate(manifests.map { ManifestCheck.Body($0) }, version)
             case .apply(let manifests, let version):
                 guard isKept else { continue }
                 tellControl(.applied(version: version, error: bringIntoEffect(manifests)))
@@ -121,45 +116,21 @@ extension AgentEngine {
         parts.transport.disconnect()
     }
 
-    private func layered(_ manifests: [VerifiedManifest]) throws(SettingsError) -> AgentSettings {
-        var documents: [SettingsDocument] = []
-        for manifest in manifests { documents.append(try SettingsDocument(manifest.body, source: manifest.name)) }
-        return try AgentSettings(
-            SettingsLayers(
-                base: configuration.settings, manifests: documents, guardLimits: guardLimits,
-                knownCollectors: parts.control.collectors))
+    private var check: ManifestCheck {
+        ManifestCheck(
+            settings: configuration.settings, guardLimits: guardLimits, collectors: parts.control.collectors)
     }
 
-    /// - Returns: what is wrong with these bodies, with line and key; nil if they can be applied.
-    private func objection(to manifests: [VerifiedManifest]) -> String? {
-        do {
-            for manifest in manifests {
-                let document = try SettingsDocument(manifest.body, source: manifest.name)
-                for key in document.keys
-                where !Self.remoteKeys.contains(key) && !key.hasPrefix(AgentSettings.collectorSection)
-                    && !key.hasPrefix(AgentSettings.ruleSection)
-                {
-                    // Of a key that does not exist at all the layers say more.
-                    guard AgentSettings.keys.contains(where: { $0.name == key }) else { continue }
-                    return "\(manifest.name):\(document.entries[key]?.line ?? 0): \(key): cannot be changed by a "
-                        + "manifest in this release; set it in the node's own file"
-                }
-                if manifest.scope != .agent, document.entries[AgentSettings.groupsKey] != nil {
-                    return "\(document.error(AgentSettings.groupsKey, "belongs into the agent's own manifest"))"
-                }
-            }
-            _ = try layered(manifests)
-            return nil
-        } catch {
-            return "\(error)"
-        }
+    private func validate(_ bodies: [ManifestCheck.Body], _ version: UInt64) {
+        if let dryRun = parts.control.dryRun { return dryRun(bodies, version) }
+        tellControl(.validated(version: version, error: check.objection(to: bodies)))
     }
 
     /// - Returns: why they are not in effect; nil if they are.
     @discardableResult
     private func bringIntoEffect(_ manifests: [VerifiedManifest]) -> String? {
         let wanted: AgentSettings
-        do { wanted = try layered(manifests) } catch { return "\(error)" }
+        do { wanted = try check.layered(manifests.map { ManifestCheck.Body($0) }) } catch { return "\(error)" }
         if let problem = parts.control.apply(wanted) { return problem }
         settings = wanted
         useRules(wanted.rules)

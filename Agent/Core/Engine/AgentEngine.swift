@@ -196,6 +196,7 @@ package final class AgentEngine {
         case .source(let delivery): add(delivery)
         case .transport(let event): transportEvent(event)
         case .action(let outcome): actionEnded(outcome)
+        case .dryRun(let version, let problem): tellControl(.validated(version: version, error: problem))
         case .reload: reloadSettings()
         case .stop: beginStop()
         }

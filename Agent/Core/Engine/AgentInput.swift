@@ -10,6 +10,8 @@ package enum AgentInput: Sendable {
     case transport(TransportEvent)
     /// An action of the node's own has ended.
     case action(ActionOutcome)
+    /// Manifests were tried in a child process; nil: they can be applied.
+    case dryRun(version: UInt64, problem: String?)
     /// SIGHUP: read the configuration again.
     case reload
     /// SIGTERM: flush, say goodbye, end.

@@ -16,6 +16,9 @@ package struct ControlHooks {
     /// Reads the node's own settings again; nil: there is nothing to read.
     /// - Throws: ``SettingsError``, with file, line and key.
     package var reload: () throws -> NodeSettings?
+    /// Tries manifests in a child process; ``AgentInput/dryRun(version:problem:)`` says what came of it. nil: they are only
+    /// looked at, in this process.
+    package var dryRun: (([ManifestCheck.Body], UInt64) -> Void)?
     /// Brings what lies outside the engine into effect (collectors). Returns why it cannot; nil if it did.
     package var apply: (AgentSettings) -> String?
     /// What the agent's process has used; nil: unknown, and nothing is judged.
