@@ -74,7 +74,8 @@ bench-store: build ## remote write, disk and twelve queries beside Prometheus an
 
 fuzz: dependencies ## every decoder under libFuzzer, SECONDS=60 each; TARGETS="promql gzip" for some
 	STAGEBOX_FUZZ=1 $(SWIFT) build -c release --scratch-path .build-fuzz --sanitize fuzzer --product Fuzzing
-	@Packaging/scripts/fuzz .build-fuzz/release/Fuzzing --seconds $(or $(SECONDS),60) $(TARGETS)
+	STAGEBOX_FUZZ=1 $(SWIFT) build -c release --scratch-path .build-address --sanitize fuzzer --sanitize address --product Fuzzing
+	@Packaging/scripts/fuzz .build-fuzz/release/Fuzzing --address .build-address/release/Fuzzing --seconds $(or $(SECONDS),60) $(TARGETS)
 
 smoke-full: build ## the long smoke tests: a 2 GB backlog, a minute of kill -9
 	STAGEBOX_SMOKE=full $(SWIFT) test $(TEST_FLAGS) --filter SmokeTests
