@@ -81,21 +81,59 @@ struct JSONBytes: ~Copyable {
     /// The caller has reserved room.
     @inline(__always)
     private mutating func unsigned(_ value: UInt64, digitsMin: Int) {
-        var digits = 1
-        var bound: UInt64 = 10
-        while digits < 20, value >= bound {
-            digits += 1
-            if digits < 20 { bound *= 10 }
-        }
-        digits = max(digits, digitsMin)
+        let digits = max(Self.digits(of: value), digitsMin)
         var rest = value
         var place = count + digits
         count = place
+        // Two digits for one division.
+        while rest >= 100 {
+            let pair = rest % 100
+            rest /= 100
+            place -= 2
+            buffer[place] = UInt8(truncatingIfNeeded: pair / 10) + UInt8(ascii: "0")
+            buffer[place + 1] = UInt8(truncatingIfNeeded: pair % 10) + UInt8(ascii: "0")
+        }
         while place > count - digits {
             place -= 1
             buffer[place] = UInt8(truncatingIfNeeded: rest % 10) + UInt8(ascii: "0")
             rest /= 10
         }
+    }
+
+    @inline(__always)
+    private static func digits(of value: UInt64) -> Int {
+        if value < 10 { return 1 }
+        if value < 100 { return 2 }
+        if value < 1000 { return 3 }
+        var (digits, bound) = (4, 10_000 as UInt64)
+        while digits < 20, value >= bound {
+            digits += 1
+            if digits < 20 { bound *= 10 }
+        }
+        return digits
+    }
+
+    /// A positive number with at most three decimals, most measured ones, without looking for its shortest text: of the
+    /// decimals with up to 15 digits no two are the same double, so whatever reads back as `value` is the shortest.
+    /// - Returns: false when it has more decimals; then nothing is written.
+    @inline(__always)
+    private mutating func shortDecimal(_ value: Double) -> Bool {
+        guard value < 1e11 else { return false }
+        var (scale, decimals) = (10.0, 1)
+        while decimals <= 3 {
+            let scaled = Int64(value * scale + 0.5)
+            if Double(scaled) / scale == value {
+                let unit = decimals == 1 ? 10 : decimals == 2 ? 100 : 1000 as Int64
+                let (whole, fraction) = scaled.quotientAndRemainder(dividingBy: unit)
+                unsigned(whole.magnitude, digitsMin: 1)
+                put(UInt8(ascii: "."))
+                unsigned(fraction.magnitude, digitsMin: decimals)
+                return true
+            }
+            scale *= 10
+            decimals += 1
+        }
+        return false
     }
 
     /// Milliseconds as seconds: `1435781451.781`, whole seconds without a fraction.
@@ -123,8 +161,13 @@ struct JSONBytes: ~Copyable {
             if integer < 0 { put(UInt8(ascii: "-")) }
             unsigned(integer.magnitude, digitsMin: 1)
         } else if value.magnitude >= 1e-3, value.magnitude < 1e15 {
-            // Swift prints the same as Go here.
-            text(value.description)
+            let start = count
+            if value < 0 { put(UInt8(ascii: "-")) }
+            if !shortDecimal(value.magnitude) {
+                count = start
+                // Swift prints the same as Go here.
+                text(value.description)
+            }
         } else {
             let isScientific = value != 0 && (value.magnitude < 1e-6 || value.magnitude >= 1e21)
             text(isScientific ? FloatText.scientific(value) : FloatText.plain(value))

@@ -130,7 +130,7 @@ package struct ResultText {
         }
         let end = min(series.values.count, first + Self.samplesPerStep)
         for position in first..<end {
-            if position > 0 { json.raw(",") }
+            if position > 0 { json.byte(UInt8(ascii: ",")) }
             json.sample(series.timestamps[position], series.values[position])
         }
         if end < series.values.count { return .series(index, sample: end) }

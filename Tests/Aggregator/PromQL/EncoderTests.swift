@@ -1,4 +1,6 @@
+import Glibc
 import PromQL
+import RuntimeSupport
 import Telemetry
 import Testing
 
@@ -62,6 +64,24 @@ import Testing
     func numbers(value: Double, expected: String) {
         let result = text(.scalar(value, time: 0))
         #expect(result.hasSuffix("[0,\"\(expected)\"]}}"), "\(result)")
+    }
+
+    @Test("numbers with few decimals read as the shortest text that reads back")
+    func decimals() {
+        var generator = SeededGenerator(seed: 11)
+        var values: [Double] = [0.001, 0.999, 0.1, 99.999, 99_999_999_999.999, 1e11 - 0.001, 1e11 + 0.001, 0.0005]
+        for _ in 0..<20_000 {
+            let scale: Double = [10, 100, 1000, 10_000][Int.random(in: 0..<4, using: &generator)]
+            let whole = Double(Int64.random(in: 1...1_000_000_000_000_000, using: &generator))
+            values.append(whole / scale / pow(10, Double(Int.random(in: 0...9, using: &generator))))
+            values.append((Double.random(in: 0.001...200, using: &generator) * scale).rounded() / scale)
+        }
+        for value in values where value.magnitude >= 1e-3 && value != value.rounded() {
+            for signed in [value, -value] {
+                let result = text(.scalar(signed, time: 0))
+                #expect(result.hasSuffix("[0,\"\(signed.description)\"]}}"), "\(result)")
+            }
+        }
     }
 
     @Test("long answers come in pieces that make up the whole")
