@@ -88,13 +88,12 @@ struct Federation {
             for start in stride(from: 0, to: selection.count, by: 1024) {
                 if let error = interruption() { throw error }
                 let positions = start..<min(selection.count, start + 1024)
-                let names = selection.labels(at: positions, keeping: [SeriesKey.nameLabel])
+                let names = selection.labels(at: Array(positions), keeping: [SeriesKey.nameLabel])
+                buffer.removeAll()
+                try reader.readLast(positions, into: &buffer)
                 for position in positions {
-                    buffer.removeAll()
-                    try reader.read(position, into: &buffer)
-                    guard let time = buffer.timestamps.last, let value = buffer.values.last,
-                        !StalenessMarker.isStale(value)
-                    else { continue }
+                    let (time, value) = (buffer.timestamps[position - start], buffer.values[position - start])
+                    guard time != SampleBuffer.none, !StalenessMarker.isStale(value) else { continue }
                     metrics[names[position - start].name, default: []].append(
                         Sample(selection: selections.count, position: position, time: time, value: value))
                 }

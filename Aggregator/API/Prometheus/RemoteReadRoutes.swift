@@ -124,7 +124,7 @@ private struct SeriesRead {
             throw QueryError(.limit, "more than \(QueryLimits().seriesMax) series match: ask for less")
         }
         reader = try selection.makeReader()
-        let keys = selection.labels(at: 0..<selection.count, keeping: nil)
+        let keys = selection.labels(at: Array(0..<selection.count), keeping: nil)
         order = (query.start > query.end ? [] : Array(keys.indices)).sorted { keys[$0].precedes(keys[$1]) }[...]
     }
 

@@ -168,7 +168,7 @@ package struct Forwarder {
 
     private func body(of part: ArraySlice<ForwardBatch.Series>) -> [UInt8] {
         var encoder = RemoteWriteEncoder(.one)
-        let keys = store.index.keys(part.lazy.map(\.id))
+        let keys = store.index.keys(part.map(\.id))
         for (series, key) in zip(part, keys) where !key.labels.isEmpty {
             encoder.add(key, timestamps: series.timestamps, values: series.values)
         }

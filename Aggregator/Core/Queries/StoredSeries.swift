@@ -30,6 +30,8 @@ private final class StoredSelection: SeriesSelection {
     private let range: ClosedRange<Timestamp>
     private let onlyLast: Bool
     private let scope: ReadScope
+    /// When nothing but the last sample of each series is asked for.
+    private let latest: LatestSamples?
     private let damaged = Mutex(0)
     /// How rollups answer for what is not kept any more.
     private let rolled: RolledPlan?
@@ -45,12 +47,13 @@ private final class StoredSelection: SeriesSelection {
         self.onlyLast = onlyLast
         let begin = rolled?.samplesBegin ?? .distantPast
         scope = store.scope(in: max(range.lowerBound, begin)...max(range.upperBound, begin))
+        latest = onlyLast && rolled == nil ? LatestSamples(scope, places) : nil
     }
 
     var count: Int { places.count }
     func labels(at position: Int) -> SeriesKey { store.index.key(places[position].id) }
-    func labels(at positions: Range<Int>, keeping names: [String]?) -> [SeriesKey] {
-        store.index.keys(places[positions].lazy.map(\.id), keeping: names)
+    func labels(at positions: [Int], keeping names: [String]?) -> [SeriesKey] {
+        store.index.keys(positions.map { places[$0].id }, keeping: names)
     }
 
     func makeReader() throws -> any SampleReader {
@@ -82,6 +85,31 @@ private final class StoredSelection: SeriesSelection {
             } else {
                 try reader.read(place, &buffer.timestamps, &buffer.values)
             }
+            tellDamage()
+        }
+
+        mutating func readLast(_ positions: Range<Int>, into buffer: inout SampleBuffer) throws {
+            guard let latest = selection.latest else {
+                return try readEach(positions, into: &buffer)
+            }
+            try reader.readLast(selection.places[positions], from: latest, &buffer.timestamps, &buffer.values)
+            tellDamage()
+        }
+
+        private mutating func readEach(_ positions: Range<Int>, into buffer: inout SampleBuffer) throws {
+            let range = selection.range.lowerBound.milliseconds...selection.range.upperBound.milliseconds
+            var samples = SampleBuffer()
+            for position in positions {
+                samples.removeAll()
+                try read(position, into: &samples)
+                // A rollup may be stamped behind the end of the range.
+                let last = samples.timestamps.lastIndex(where: range.contains)
+                buffer.append(
+                    last.map { samples.timestamps[$0] } ?? SampleBuffer.none, last.map { samples.values[$0] } ?? 0)
+            }
+        }
+
+        private mutating func tellDamage() {
             let damaged = reader.damagedParts + (rolled?.damagedParts ?? 0)
             guard damaged > told else { return }
             selection.damaged.withLock { $0 += damaged - told }

@@ -176,6 +176,8 @@ struct Grouping {
     private var numbers: [LabelSet: Int] = [:]
     /// With one label its value tells the group.
     private var numbersByValue: [String: Int] = [:]
+    /// The series before, whose labels neighbours often share, and its group.
+    private var before: (labels: LabelSet, group: Int)?
     private let names: [String]
     private let isWithout: Bool
     private let singleName: String?
@@ -192,6 +194,16 @@ struct Grouping {
     }
 
     mutating func group(of series: LabelSet, dropsName drops: Bool) -> Int {
+        if let before, before.labels.isShared(with: series) {
+            if drops { dropsName[before.group] = true }
+            return before.group
+        }
+        let group = found(series, drops)
+        before = (series, group)
+        return group
+    }
+
+    private mutating func found(_ series: LabelSet, _ drops: Bool) -> Int {
         if let singleName {
             let value = series[singleName] ?? ""
             if let known = numbersByValue[value] {

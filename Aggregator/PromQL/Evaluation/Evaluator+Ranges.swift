@@ -109,7 +109,8 @@ struct RangeNotes: Sendable {
     static let namesMax = 100
 
     private(set) var nonCounters: [String] = []
-    private let isWanted: Bool
+    /// Whether the function tells anything of names.
+    let isWanted: Bool
     private var lastName = ""
 
     init(_ function: RangeFunction) { isWanted = function == .rate || function == .increase }

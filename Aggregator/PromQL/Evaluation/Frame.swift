@@ -85,6 +85,25 @@ struct Frame: Sendable {
         for index in dropsName.indices { dropsName[index] = true }
     }
 
+    /// Of rows without labels those with at least one sample.
+    /// - Parameter companions: one per row; those of rows that go, go too.
+    mutating func keepRowsWithSamples(_ companions: inout [Int]) {
+        var kept = 0
+        for index in companions.indices {
+            let start = index * steps
+            guard values[start..<start + steps].contains(where: { !Self.isAbsent($0) }) else { continue }
+            if kept != index {
+                companions[kept] = companions[index]
+                dropsName[kept] = dropsName[index]
+                for step in 0..<steps { values[kept * steps + step] = values[start + step] }
+            }
+            kept += 1
+        }
+        companions.removeLast(companions.count - kept)
+        dropsName.removeLast(dropsName.count - kept)
+        values.removeLast(values.count - kept * steps)
+    }
+
     /// The rows with at least one sample.
     mutating func removeEmptyRows() {
         var kept = 0

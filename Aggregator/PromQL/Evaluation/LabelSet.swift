@@ -15,6 +15,14 @@ package struct LabelSet: Sendable, Hashable, CustomStringConvertible {
     }
     var metricName: String { self[SeriesKey.nameLabel] ?? "" }
 
+    /// Whether both hold the very same labels in memory; those of equal labels need not.
+    func isShared(with other: LabelSet) -> Bool {
+        labels.count == other.labels.count
+            && labels.withUnsafeBufferPointer { one in
+                other.labels.withUnsafeBufferPointer { one.baseAddress == $0.baseAddress }
+            }
+    }
+
     func keeping(_ names: [String]) -> LabelSet { LabelSet(sorted: labels.filter { names.contains($0.name) }) }
     func dropping(_ names: [String]) -> LabelSet {
         labels.contains { names.contains($0.name) }

@@ -4,6 +4,7 @@ import Telemetry
 /// What can be computed series by series: a selector, perhaps a range function over it, then functions of single
 /// samples. It runs in chunks of series, so that an aggregation never holds more than a few of them.
 struct Pipeline {
+    /// Changes values and forgets names; rows have no labels yet.
     typealias Stage = @Sendable (inout Frame) -> Void
 
     enum Base: Sendable {
@@ -20,6 +21,8 @@ struct Pipeline {
     var stages: [Stage] = []
     /// The call that `base` comes from, for annotations.
     var call: RangeCallPlan?
+    /// There is one step, which looks at the last sample of each series only.
+    var readsOnlyLast = false
     /// The labels that whoever consumes the rows looks at, beside the metric's name; nil: all.
     var labelNames: [String]?
 
@@ -44,7 +47,7 @@ struct Pipeline {
         let chunk = Chunk(
             selector: selector, selection: selection, readers: ReaderPool(selection), base: base, grid: grid,
             stages: stages, labelNames: labelNames.map { $0 + [SeriesKey.nameLabel] },
-            lookback: evaluator.options.lookback, samplesMax: evaluator.samplesLeft)
+            lookback: evaluator.options.lookback, samplesMax: evaluator.samplesLeft, readsOnlyLast: readsOnlyLast)
         var notes = RangeNotes(function)
         var hasSamples = false
         var next = 0
@@ -83,123 +86,6 @@ struct Pipeline {
 
     private var function: RangeFunction {
         if case .range(let function, _, _) = base { function } else { .lastOverTime }
-    }
-}
-
-/// The part of a pipeline that any thread may run.
-struct Chunk: Sendable {
-    struct Rows: Sendable {
-        var frame: Frame
-        var notes: RangeNotes
-        /// Before the stages.
-        var hasSamples = false
-    }
-
-    let selector: SelectorPlan
-    let selection: any SeriesSelection
-    let readers: ReaderPool
-    let base: Pipeline.Base
-    let grid: TimeGrid
-    let stages: [Pipeline.Stage]
-    let labelNames: [String]?
-    let lookback: Int64
-    let samplesMax: Int
-
-    func rows(_ positions: Range<Int>) throws(QueryError) -> Rows {
-        do {
-            return try readers.withReader { try read(positions, &$0) }
-        } catch {
-            throw QueryError.from(error)
-        }
-    }
-
-    private func read(_ positions: Range<Int>, _ reader: inout any SampleReader) throws -> Rows {
-        var buffer = SampleBuffer()
-        var frame = Frame(steps: grid.count)
-        frame.values = [Double](repeating: Frame.absent, count: positions.count * grid.count)
-        frame.labels.reserveCapacity(positions.count)
-        var rows = Rows(frame: Frame(steps: grid.count), notes: RangeNotes(.lastOverTime))
-        var dropsName = false
-        if case .range(let function, _, _) = base {
-            rows.notes = RangeNotes(function)
-            dropsName = !function.keepsName
-        }
-        let keys = selection.labels(at: positions, keeping: labelNames)
-        var row = 0
-        for position in positions {
-            buffer.removeAll()
-            try reader.read(position, into: &buffer)
-            guard !buffer.timestamps.isEmpty else { continue }
-            guard buffer.values.count <= samplesMax else {
-                throw QueryError(
-                    .limit,
-                    "one series has \(buffer.values.count) samples in the time range; at most \(samplesMax) may be "
-                        + "held (query samples limit); ask for a shorter time range")
-            }
-            let hasSample = try frame.withRow(row) { output in
-                Result { () throws(QueryError) in try compute(&buffer, into: output) }
-            }.get()
-            guard hasSample else { continue }
-            let labels = LabelSet(keys[position - positions.lowerBound])
-            frame.labels.append(labels)
-            rows.notes.note(labels)
-            row += 1
-        }
-        frame.values.removeLast(frame.values.count - row * grid.count)
-        frame.dropsName = Array(repeating: dropsName, count: row)
-        rows.hasSamples = row > 0
-        for stage in stages { stage(&frame) }
-        if !stages.isEmpty { frame.removeEmptyRows() }
-        rows.frame = frame
-        return rows
-    }
-
-    /// - Returns: whether the row has a sample; otherwise it is as before.
-    private func compute(
-        _ buffer: inout SampleBuffer, into output: UnsafeMutableBufferPointer<Double>
-    ) throws(QueryError) -> Bool {
-        let (function, width): (RangeFunction?, Int64)
-        var parameters: [[Double]] = []
-        switch base {
-        case .instant: (function, width) = (nil, lookback)
-        case .range(let range, let window, let columns):
-            let addsCounts = range == .countOverTime && selection.addsCounts
-            (function, width, parameters) = (addsCounts ? .sumOverTime : range, window, columns)
-            buffer.dropStale()
-        }
-        var problem: QueryError?
-        buffer.timestamps.withUnsafeBufferPointer { timestamps in
-            buffer.values.withUnsafeBufferPointer { values in
-                let samples = WindowedSamples(
-                    timestamps: timestamps, values: values, grid: grid, width: width, offset: selector.offset,
-                    at: selector.at)
-                guard let function else { return instant(samples, into: output) }
-                if let kind = selector.windowExtension {
-                    return ExtendedWindow(samples: samples, kind: kind, lookback: lookback)
-                        .evaluate(function, into: output)
-                }
-                do throws(QueryError) {
-                    try function.evaluate(samples, parameters, into: output)
-                } catch {
-                    problem = error
-                }
-            }
-        }
-        if let problem { throw problem }
-        return output.contains { !Frame.isAbsent($0) }
-    }
-
-    private func instant(_ samples: WindowedSamples, into output: UnsafeMutableBufferPointer<Double>) {
-        guard case .instant(let asTimestamp) = base else { return }
-        if selector.windowExtension == .smoothed {
-            return ExtendedWindow.interpolated(samples, lookback: lookback, into: output)
-        }
-        // A staleness marker copied is an absent sample.
-        samples.slide(into: output) { _, high, _ in
-            let value = samples.values[high - 1]
-            return asTimestamp && !StalenessMarker.isStale(value)
-                ? Double(samples.timestamps[high - 1]) / 1000 : value
-        }
     }
 }
 
@@ -264,7 +150,9 @@ extension Evaluator {
         }
         let selection = try select(
             SeriesRequest(matchers: selector.matchers, range: min(first, last)...last, hints: hints))
-        return Pipeline(evaluator: self, selector: selector, selection: selection, base: base, grid: grid)
+        var pipeline = Pipeline(evaluator: self, selector: selector, selection: selection, base: base, grid: grid)
+        pipeline.readsOnlyLast = hints.needsOnlyLast
+        return pipeline
     }
 
     func select(_ request: SeriesRequest) throws(QueryError) -> any SeriesSelection {

@@ -22,7 +22,7 @@ package final class CountingSource: SeriesSource {
         var infos: [String] { inner.infos }
         var addsCounts: Bool { inner.addsCounts }
         func labels(at position: Int) -> SeriesKey { inner.labels(at: position) }
-        func labels(at positions: Range<Int>, keeping names: [String]?) -> [SeriesKey] {
+        func labels(at positions: [Int], keeping names: [String]?) -> [SeriesKey] {
             inner.labels(at: positions, keeping: names)
         }
         func makeReader() throws -> any SampleReader { Reader(inner: try inner.makeReader(), source: source) }
@@ -35,6 +35,12 @@ package final class CountingSource: SeriesSource {
             let before = buffer.values.count
             try inner.read(position, into: &buffer)
             source.count.wrappingAdd(buffer.values.count - before, ordering: .relaxed)
+        }
+        mutating func readLast(_ positions: Range<Int>, into buffer: inout SampleBuffer) throws {
+            let before = buffer.timestamps.count
+            try inner.readLast(positions, into: &buffer)
+            let found = buffer.timestamps[before...].count(where: { $0 != SampleBuffer.none })
+            source.count.wrappingAdd(found, ordering: .relaxed)
         }
     }
 }

@@ -48,7 +48,7 @@ package protocol SeriesSelection: Sendable {
     func labels(at position: Int) -> SeriesKey
     /// The labels of some series, in order.
     /// - Parameter names: only labels with these names are asked for; nil: all.
-    func labels(at positions: Range<Int>, keeping names: [String]?) -> [SeriesKey]
+    func labels(at positions: [Int], keeping names: [String]?) -> [SeriesKey]
     /// At most as many as chunks run at once; a reader serves one chunk after the other and may keep what
     /// neighbouring series share. Positions within a chunk ascend, those of chunks mostly do.
     func makeReader() throws -> any SampleReader
@@ -65,7 +65,7 @@ extension SeriesSelection {
     package var infos: [String] { [] }
     package var addsCounts: Bool { false }
 
-    package func labels(at positions: Range<Int>, keeping names: [String]?) -> [SeriesKey] {
+    package func labels(at positions: [Int], keeping names: [String]?) -> [SeriesKey] {
         positions.map { position in
             let key = labels(at: position)
             guard let names else { return key }
@@ -80,10 +80,28 @@ package protocol SampleReader {
     /// whose value has the bits ``StalenessMarker/bits``.
     /// - Throws: ``QueryError`` `nativeHistogram` when the series has samples that are native histograms.
     mutating func read(_ position: Int, into buffer: inout SampleBuffer) throws
+    /// Appends the last sample of each of some series, for requests that need no other; the time
+    /// ``SampleBuffer/none`` stands for a series that has none.
+    /// - Throws: as ``read(_:into:)``.
+    mutating func readLast(_ positions: Range<Int>, into buffer: inout SampleBuffer) throws
+}
+
+extension SampleReader {
+    package mutating func readLast(_ positions: Range<Int>, into buffer: inout SampleBuffer) throws {
+        var samples = SampleBuffer()
+        for position in positions {
+            samples.removeAll()
+            try read(position, into: &samples)
+            buffer.append(samples.timestamps.last ?? SampleBuffer.none, samples.values.last ?? 0)
+        }
+    }
 }
 
 /// The samples of one series in columns; reused from series to series.
 package struct SampleBuffer: Sendable {
+    /// The time of no sample.
+    package static let none = Int64.min
+
     /// Milliseconds.
     package var timestamps: [Int64] = []
     package var values: [Double] = []
@@ -93,6 +111,10 @@ package struct SampleBuffer: Sendable {
     @inlinable package mutating func append(_ timestamp: Int64, _ value: Double) {
         timestamps.append(timestamp)
         values.append(value)
+    }
+    mutating func reserveCapacity(_ count: Int) {
+        timestamps.reserveCapacity(count)
+        values.reserveCapacity(count)
     }
     package mutating func removeAll() {
         timestamps.removeAll(keepingCapacity: true)

@@ -47,4 +47,21 @@ final class CodecPool: Sendable {
             if encoders.count < Self.idleMax { encoders.append(wrapped) }
         }
     }
+
+    // MARK: Decompressors of readers, which most readers of cached groups never use
+
+    private let decompressors = Mutex<[Decompressor]>([])
+    /// `@unchecked Sendable`: whoever takes it is the only one to hold it.
+    private struct Decompressor: @unchecked Sendable { let decompressor: ZstdDecompressor }
+
+    func takeDecompressor() throws -> ZstdDecompressor {
+        if let idle = decompressors.withLock({ $0.popLast() }) { return idle.decompressor }
+        return try ZstdDecompressor()
+    }
+    func give(back decompressor: ZstdDecompressor) {
+        let wrapped = Decompressor(decompressor: decompressor)
+        decompressors.withLock { decompressors in
+            if decompressors.count < Self.idleMax { decompressors.append(wrapped) }
+        }
+    }
 }

@@ -112,16 +112,13 @@ package final class SeriesIndex: Sendable {
     }
     func agent(of id: SeriesID) -> AgentNumber? { state.withLock { $0.agent(of: id) } }
     /// Where the series are read; those that are gone meanwhile are left out.
-    package func places(of ids: [SeriesID]) -> [Place] { state.withLock { state in ids.compactMap(state.place) } }
+    package func places(of ids: [SeriesID]) -> [Place] { state.withLock { $0.places(of: ids) } }
     /// The labels of a series; empty when it is gone meanwhile.
     package func key(_ id: SeriesID) -> SeriesKey { state.withLock { $0.key(id) } }
-    /// The same for many series.
+    /// The same for many series. Series whose kept labels are equal mostly share them.
     /// - Parameter names: labels with other names are left out; nil: none is.
-    package func keys(_ ids: some Sequence<SeriesID>, keeping names: [String]? = nil) -> [SeriesKey] {
-        state.withLock { state in
-            let kept = names.map { $0.compactMap(state.symbols.number) }
-            return ids.map { state.key($0, keeping: kept) }
-        }
+    package func keys(_ ids: [SeriesID], keeping names: [String]? = nil) -> [SeriesKey] {
+        state.withLock { $0.keys(ids, keeping: names) }
     }
 
     package func entry(_ id: SeriesID) -> Entry? { state.withLock { $0.entry(id) } }

@@ -7,10 +7,10 @@ struct SeriesIndexState: Sendable {
     private(set) var ids: [UInt32] = []
     private(set) var firsts: [Int64] = []
     private(set) var lasts: [Int64] = []
-    private var agents: [AgentNumber] = []
+    private(set) var agents: [AgentNumber] = []
     private var types: [UInt8] = []
     private var labelEnds: [UInt32] = []
-    private var packed: [PackedLabel] = []
+    private(set) var packed: [PackedLabel] = []
     private var byHash: [Int: UInt32] = [:]
     private(set) var postings: [PackedLabel: [UInt32]] = [:]
     private(set) var valuesByName: [UInt32: [UInt32]] = [:]
@@ -45,7 +45,7 @@ struct SeriesIndexState: Sendable {
         return low
     }
 
-    private func span(_ position: Int) -> Range<Int> {
+    func span(_ position: Int) -> Range<Int> {
         (position == 0 ? 0 : Int(labelEnds[position - 1]))..<Int(labelEnds[position])
     }
 
@@ -59,25 +59,8 @@ struct SeriesIndexState: Sendable {
         Self.position(of: id.rawValue, in: ids).map { min(Int(types[$0]), MetricType.allCases.count - 1) } ?? 0
     }
 
-    func place(_ id: SeriesID) -> SeriesIndex.Place? {
-        Self.position(of: id.rawValue, in: ids).map {
-            SeriesIndex.Place(id: id, agent: agents[$0], isShared: !sharers.isEmpty && sharers[id.rawValue] != nil)
-        }
-    }
-
     func key(_ id: SeriesID) -> SeriesKey {
         Self.position(of: id.rawValue, in: ids).map(key(at:)) ?? SeriesKey(labels: [])
-    }
-
-    /// - Parameter names: the symbols of the labels' names that are kept; nil: all.
-    func key(_ id: SeriesID, keeping names: [UInt32]?) -> SeriesKey {
-        guard let names else { return key(id) }
-        guard let position = Self.position(of: id.rawValue, in: ids) else { return SeriesKey(canonical: []) }
-        var labels: [Label] = []
-        for index in span(position) where names.contains(packed[index].name) {
-            labels.append(Label(symbols[packed[index].name], symbols[packed[index].value]))
-        }
-        return SeriesKey(canonical: labels)
     }
 
     private func key(at position: Int) -> SeriesKey {

@@ -14,21 +14,35 @@ final class AgentReader {
     private let range: ClosedRange<Int64>
     private let deleted: DeletionSet
     private let isPushed: Bool
+    private let scope: ReadScope
     private let chunks: OpenChunks
-    private var blocks: OpenBlocks
+    private var blocks = OpenBlocks(.none)
+    private var hasBlocks = false
     var damagedCount: Int { chunks.damagedCount }
 
     init(_ scope: ReadScope, _ agent: AgentNumber) throws {
         self.agent = agent
+        self.scope = scope
         range = scope.range
         deleted = scope.deleted
         isPushed = scope.store.isPushed(agent)
-        blocks = OpenBlocks(try scope.blocks(of: agent))
         chunks = try OpenChunks(scope, agent)
     }
 
+    /// Lists the blocks, before the chunk groups.
+    private func openBlocks() throws {
+        guard !hasBlocks else { return }
+        blocks = OpenBlocks(try scope.blocks(of: agent))
+        hasBlocks = true
+        chunks.forget()
+    }
+
+    /// The last time that chunk groups may have a sample of, perhaps beyond the range; nil when there are none.
+    func chunkEnd() throws -> Int64? { try chunks.end() }
+
     /// - Returns: the series' samples in range, settled; empty when there are none.
     func samples(of id: SeriesID) throws -> SampleRun {
+        try openBlocks()
         var run = SampleRun()
         try chunks.withGroups(around: id) {
             run.removeAll()
@@ -61,6 +75,7 @@ final class AgentReader {
                 JudgedTimes(times: run.timestamps, kept: run.timestamps.indices, shift: 0, anomalies: run.anomalies)
             ]
         }
+        try openBlocks()
         var parts: [JudgedTimes] = []
         try chunks.withGroups(around: id) {
             parts.removeAll(keepingCapacity: true)
@@ -89,6 +104,7 @@ final class AgentReader {
     /// - Returns: false when they do not; then the columns are as before, and ``samples(of:)`` sorts them out.
     func append(_ id: SeriesID, _ timestamps: inout [Int64], _ values: inout [Double]) throws -> Bool {
         guard !isCut(id) else { return false }
+        try openBlocks()
         let base = timestamps.count
         var isOrdered = true
         try chunks.withGroups(around: id) {
@@ -99,6 +115,7 @@ final class AgentReader {
             let times = chunk.timestamps(position)
             let kept = range.part(of: times)
             guard isOrdered, !kept.isEmpty else { return }
+            if timestamps.count == base { reserve(chunks.activeCount * times.count, &timestamps, &values) }
             isOrdered = timestamps.count == base || times[kept.lowerBound] > timestamps[timestamps.count - 1]
             guard isOrdered else { return }
             try Self.decode(chunk, position, kept, of: times.count, into: &values)
@@ -112,8 +129,17 @@ final class AgentReader {
         return isOrdered
     }
 
+    /// Makes room for about `count` more samples, so that the columns need not grow step by step.
+    private func reserve(_ count: Int, _ timestamps: inout [Int64], _ values: inout [Double]) {
+        let capacity = timestamps.count + min(count, Self.reservedMax)
+        guard timestamps.capacity < capacity else { return }
+        timestamps.reserveCapacity(capacity)
+        values.reserveCapacity(capacity)
+    }
+    private static let reservedMax = 1 << 20
+
     /// Whether a deletion names the series.
-    private func isCut(_ id: SeriesID) -> Bool { deleted.all.contains { $0.contains(id.rawValue) } }
+    func isCut(_ id: SeriesID) -> Bool { deleted.all.contains { $0.contains(id.rawValue) } }
 
     /// Appends the values at `kept` of all `count`. When it throws, nothing is appended.
     private static func decode(
@@ -142,6 +168,26 @@ final class AgentReader {
             let run = try samples(of: id)
             return run.timestamps.last.flatMap { time in run.values.last.map { (time, $0) } }
         }
+        try openBlocks()
+        let found = try lastInChunks(of: id)
+        guard let part = blocks.last(of: id, notBefore: found?.time ?? .min), let index = part.kept.last else {
+            return found
+        }
+        let time = part.group.timestamps[index] &+ part.shift
+        return (time, part.group.values[part.position * part.group.timestamps.count + index])
+    }
+
+    /// As ``last(of:)``, for a series that no deletion names and whose last sample in blocks is known.
+    /// - Parameter held: listed before any chunk group was.
+    func last(
+        of id: SeriesID, orHeld held: (time: Int64, value: Double)?
+    ) throws -> (time: Int64, value: Double)? {
+        let found = try lastInChunks(of: id)
+        guard let held, held.time >= found?.time ?? .min else { return found }
+        return held
+    }
+
+    private func lastInChunks(of id: SeriesID) throws -> (time: Int64, value: Double)? {
         var found: (time: Int64, value: Double)?
         try chunks.withGroups(around: id) {
             found = nil
@@ -154,11 +200,7 @@ final class AgentReader {
                 found = (times[index], try chunk.values(position)[index])
             }
         }
-        guard let part = blocks.last(of: id, notBefore: found?.time ?? .min), let index = part.kept.last else {
-            return found
-        }
-        let time = part.group.timestamps[index] &+ part.shift
-        return (time, part.group.values[part.position * part.group.timestamps.count + index])
+        return found
     }
 }
 

@@ -18,8 +18,6 @@ final class ListedBlocks: Sendable {
 
     /// In the order of commit.
     let groups: [Group]
-    /// Indexes of groups, those that reach furthest in time first; of equal ones the one committed last.
-    let latestFirst: [Int]
     let sets: [TableSet]
 
     init(_ store: TenantStore, _ agent: AgentNumber, _ range: ClosedRange<Int64>) throws {
@@ -54,8 +52,10 @@ final class ListedBlocks: Sendable {
         }
         self.groups = groups
         self.sets = sets
-        latestFirst = groups.indices.sorted { (groups[$0].last, $0) > (groups[$1].last, $1) }
     }
+
+    private init() { (groups, sets) = ([], []) }
+    static let none = ListedBlocks()
 }
 
 /// Finds series in level-0 blocks; some nanoseconds per block when they are asked for in the order of their ids. One
@@ -73,8 +73,9 @@ struct OpenBlocks {
     }
 
     private let groups: [ListedBlocks.Group]
-    private let latestFirst: [Int]
     private let sets: [TableSet]
+    /// Indexes of groups, those that reach furthest in time first; of equal ones the one committed last.
+    private lazy var latestFirst = groups.indices.sorted { (groups[$0].last, $0) > (groups[$1].last, $1) }
     /// Where the series asked for next probably stands, by group.
     private var next: [Int]
     private var nextPlaces: [Int]
@@ -84,7 +85,6 @@ struct OpenBlocks {
 
     init(_ listed: ListedBlocks) {
         groups = listed.groups
-        latestFirst = listed.latestFirst
         sets = listed.sets
         next = Array(repeating: 0, count: listed.groups.count)
         nextPlaces = Array(repeating: 0, count: listed.sets.count)

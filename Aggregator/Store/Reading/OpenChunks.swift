@@ -37,11 +37,25 @@ final class OpenChunks {
     }
 
     init(_ scope: ReadScope, _ agent: AgentNumber) throws {
-        decompressor = try ZstdDecompressor()
+        decompressor = try CodecPool.shared.takeDecompressor()
         store = scope.store
         range = scope.range
         marksDeletions = !scope.deleted.isEmpty
         self.agent = agent
+    }
+
+    deinit { CodecPool.shared.give(back: decompressor) }
+
+    /// Groups that may hold the series asked for last.
+    var activeCount: Int { active.count }
+
+    /// The last time in range that a group reaches, perhaps beyond the range; nil when there are no groups.
+    func end() throws -> Int64? { try listedRows().map(\.row.last).max() }
+
+    /// What is listed is listed anew: level-0 blocks that were listed since may have been merged away before.
+    func forget() {
+        rows = nil
+        activeIDs = nil
     }
 
     /// Calls `each` with every group that holds the series, its position there and the highest deletion that the group
@@ -54,8 +68,7 @@ final class OpenChunks {
         try ReadRounds.run {
             restart()
             if try visit(id.rawValue, each) { return true }
-            rows = nil
-            activeIDs = nil
+            forget()
             return false
         }
     }

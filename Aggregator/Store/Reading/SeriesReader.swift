@@ -10,6 +10,8 @@ package struct SeriesReader {
     var store: TenantStore { scope.store }
     private var reader: AgentReader?
     private var sharers: [AgentNumber: AgentReader] = [:]
+    /// What its newest blocks hold, where the series asked for next probably stands, and where its chunk groups end.
+    private var agentLatest: (agent: AgentNumber, latest: AgentLatest, next: Int, chunkEnd: Int64)?
 
     init(_ scope: ReadScope) { self.scope = scope }
 
@@ -32,18 +34,62 @@ package struct SeriesReader {
     package mutating func readLast(
         _ series: SeriesIndex.Place, _ timestamps: inout [Int64], _ values: inout [Double]
     ) throws {
-        if series.isShared {
-            let run = try samples(of: series.id, series.agent)
-            if let time = run.timestamps.last, let value = run.values.last {
-                timestamps.append(time)
-                values.append(value)
-            }
-            return
-        }
-        let reader = try reader(of: series.agent)
-        guard let last = try store.throwing({ try reader.last(of: series.id) }) else { return }
+        guard let last = try series.isShared ? settledLast(of: series) : plainLast(of: series) else { return }
         timestamps.append(last.time)
         values.append(last.value)
+    }
+
+    /// Of a series that several agents have samples of.
+    private mutating func settledLast(of series: SeriesIndex.Place) throws -> (time: Int64, value: Double)? {
+        let run = try samples(of: series.id, series.agent)
+        guard let time = run.timestamps.last, let value = run.values.last else { return nil }
+        return (time, value)
+    }
+
+    private mutating func plainLast(of series: SeriesIndex.Place) throws -> (time: Int64, value: Double)? {
+        let reader = try reader(of: series.agent)
+        return try store.throwing { try reader.last(of: series.id) }
+    }
+
+    /// Appends the last sample in range of each of some series, as ``readLast(_:_:_:)`` finds it; of a series that has
+    /// none the time `.min`.
+    /// - Parameter latest: of the same scope; what it holds need not be looked for series by series.
+    /// - Throws: as ``read(_:_:_:)``.
+    package mutating func readLast(
+        _ series: ArraySlice<SeriesIndex.Place>, from latest: LatestSamples, _ timestamps: inout [Int64],
+        _ values: inout [Double]
+    ) throws {
+        for place in series {
+            let last = try last(of: place, latest)
+            timestamps.append(last?.time ?? .min)
+            values.append(last?.value ?? 0)
+        }
+    }
+
+    private mutating func last(
+        of series: SeriesIndex.Place, _ latest: LatestSamples
+    ) throws -> (time: Int64, value: Double)? {
+        guard !series.isShared else { return try settledLast(of: series) }
+        if agentLatest?.agent != series.agent || reader?.agent != series.agent { try turn(to: series.agent, latest) }
+        guard let reader, let known = agentLatest,
+            let position = known.latest.position(of: series.id.rawValue, near: known.next),
+            scope.deleted.isEmpty || !reader.isCut(series.id)
+        else { return try plainLast(of: series) }
+        agentLatest?.next = position + 1
+        let time = known.latest.times[position]
+        let held = time > .min ? (time, known.latest.values[position]) : nil
+        guard held == nil || time < known.chunkEnd else { return held }
+        return try store.throwing { try reader.last(of: series.id, orHeld: held) }
+    }
+
+    /// Looks for an agent's newest samples, and only then for its chunk groups: what is merged meanwhile is in both.
+    private mutating func turn(to agent: AgentNumber, _ latest: LatestSamples) throws {
+        let own = try store.throwing { try latest.ofAgent(agent) }
+        finishedDamage += reader?.damagedCount ?? 0
+        let fresh = try AgentReader(scope, agent)
+        reader = fresh
+        let end = try store.throwing { try fresh.chunkEnd() }
+        agentLatest = (agent, own, 0, end ?? .min)
     }
 
     /// A series' samples in range, strictly ascending in time, with the indexes of those that the agent judged anomalous.

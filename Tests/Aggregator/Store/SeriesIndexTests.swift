@@ -41,6 +41,38 @@ import Testing
         check([.equal("instance", "n1"), .equal("job", "b")], [2])
     }
 
+    @Test("few series among many are found, and the labels of many are those of each, whatever is kept of them")
+    func many() throws {
+        let index = SeriesIndex(seriesMax: 10_000)
+        let descriptors = (0..<3000).map { number in
+            SeriesDescriptor(
+                key: SeriesKey(
+                    name: "many",
+                    labels: [
+                        Label("number", "\(number)"), Label("zone", "z\(number / 40 % 7)"),
+                        Label("shelf", "s\(number * 7919 % 11)"),
+                    ]), type: .gauge)
+        }
+        let ids = index.register(descriptors, agent: 1, agentLabels: [])
+        index.touch(ids, Timestamp(seconds: 7200)...Timestamp(seconds: 7300))
+        for number in [0, 1, 1999, 2999] {
+            let found = index.select([.equal("__name__", "many"), .equal("number", "\(number)")], in: all)
+            #expect(found == [ids[number]])
+            let others = try LabelMatcher("number", .notMatches, "\(number)|77")
+            let expected = ids.filter { $0 != ids[number] && $0 != ids[77] }
+            #expect(index.select([.equal("__name__", "many"), others], in: all) == expected)
+        }
+        let unknown = ids + [SeriesID(9999)]
+        for names in [nil, [], ["zone"], ["shelf"], ["zone", "shelf", "none"], ["number", "__name__"]] as [[String]?] {
+            let keys = index.keys(unknown, keeping: names)
+            let expected = unknown.map { id in
+                let key = index.key(id)
+                return SeriesKey(canonical: key.labels.filter { names?.contains($0.name) ?? true })
+            }
+            #expect(keys == expected)
+        }
+    }
+
     @Test("series are found only where their time may be")
     func bounds() {
         let index = index()
