@@ -123,8 +123,9 @@ let aggregator: [Target] = [
             .product(name: "Hummingbird", package: hummingbird),
             .product(name: "HummingbirdCore", package: hummingbird),
             .product(name: "HummingbirdTLS", package: hummingbird), .product(name: "NIOCore", package: nio),
-            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "NIOPosix", package: nio), .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         ]),
     module(
         "Aggregator/Core", name: "AggregatorCore",

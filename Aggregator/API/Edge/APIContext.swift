@@ -32,7 +32,7 @@ struct ProblemMiddleware: RouterMiddleware {
             } else {
                 context.logger.error(
                     "a request failed", metadata: ["http.path": "\(request.uri.path)", "error": "\(error)"])
-                response = Problem(.serverFailure, "the server failed on this request; its log says why").response
+                response = Problem.failed.response
             }
         }
         response.headers[.xContentTypeOptions] = "nosniff"

@@ -2,11 +2,15 @@ import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
 package import Logging
+import NIOCore
 package import RuntimeSupport
+import ServiceLifecycle
+import UnixSignals
 
 /// The HTTP server: HTTP/1.1, TLS 1.3 where it is not on loopback.
 package struct APIServer: Sendable {
-    private let application: Application<RouterResponder<APIContext>>
+    private let listener: HTTPListener
+    private let logger: Logger
 
     /// - Parameter onRunning: gets the port once it listens.
     /// - Throws: ``Problem`` when it would listen beyond loopback without TLS or finds no dashboard in the web root;
@@ -19,26 +23,47 @@ package struct APIServer: Sendable {
             throw Problem(
                 .invalidRequest, "refusing to listen on \(configuration.host) without TLS: give a certificate and key")
         }
-        var server = HTTPServerBuilder.http1()
-        if let files = configuration.tls {
-            var tls = TLSConfiguration.makeServerConfiguration(
-                certificateChain: try NIOSSLCertificate.fromPEMFile(files.certificatePath).map { .certificate($0) },
-                privateKey: .privateKey(try NIOSSLPrivateKey(file: files.keyPath, format: .pem)))
-            tls.minimumTLSVersion = .tlsv13
-            server = try .tls(server, tlsConfiguration: tls)
+        let bounds = QueryBounds(dependencies)
+        let router = try makeRouter(dependencies, bounds, configuration: configuration, metrics: metrics, time: time)
+        let direct = DirectQueries(
+            dependencies, bounds, language: configuration.language, metrics: metrics, time: time, logger: logger)
+        let (date, connections) = (HTTPDate(), OpenConnections())
+        let channel = DirectChannel(
+            route: direct.route, prefix: DirectQueries.prefix,
+            usual: HTTP1Channel(router.buildResponder(), date: date, logger: logger), connections: connections,
+            isTLS: configuration.tls != nil, date: date)
+        let open = try Self.opening(channel, configuration, logger)
+        self.logger = logger
+        listener = HTTPListener(
+            address: (configuration.host, configuration.port), openConnection: open, connections: connections,
+            loops: configuration.loops ?? HTTPListener.usualLoops, onRunning: onRunning,
+            onRefused: { metrics.add("stagebox_http_connections_refused_total") },
+            onShutdown: { dependencies.live.close() })
+    }
+
+    /// What is done with a fresh connection.
+    private static func opening(
+        _ channel: DirectChannel, _ configuration: APIConfiguration, _ logger: Logger
+    ) throws -> @Sendable (any Channel) -> EventLoopFuture<Void> {
+        guard let files = configuration.tls else {
+            return { connection in channel.setup(channel: connection, logger: logger).map { _ in } }
         }
-        var application = Application(
-            router: try makeRouter(dependencies, configuration: configuration, metrics: metrics, time: time),
-            server: server,
-            configuration: ApplicationConfiguration(address: .hostname(configuration.host, port: configuration.port)),
-            onServerRunning: { channel in onRunning(channel.localAddress?.port ?? 0) }, logger: logger)
-        application.addServices(LiveFeedCloser(live: dependencies.live))
-        self.application = application
+        var tls = TLSConfiguration.makeServerConfiguration(
+            certificateChain: try NIOSSLCertificate.fromPEMFile(files.certificatePath).map { .certificate($0) },
+            privateKey: .privateKey(try NIOSSLPrivateKey(file: files.keyPath, format: .pem)))
+        tls.minimumTLSVersion = .tlsv13
+        let secured = try TLSChannel(channel, tlsConfiguration: tls)
+        return { connection in secured.setup(channel: connection, logger: logger).map { _ in } }
     }
 
     /// Serves until the task is cancelled; open requests are broken off then.
-    package func run() async throws { try await application.run() }
+    package func run() async throws { try await listener.run() }
 
     /// Serves until SIGTERM or SIGINT, then finishes the open requests and ends the live streams.
-    package func runUntilSignalled() async throws { try await application.runService() }
+    package func runUntilSignalled() async throws {
+        try await ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [listener], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        ).run()
+    }
 }

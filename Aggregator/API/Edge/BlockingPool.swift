@@ -1,5 +1,3 @@
-import Glibc
-import RuntimeSupport
 import Synchronization
 package import Telemetry
 
@@ -10,7 +8,7 @@ package import Telemetry
 package final class BlockingPool: Sendable {
     package static let waitingMax = 256
     private typealias Job = @Sendable () -> Void
-    private let jobs = BoundedQueue<Job>(itemsMax: waitingMax)
+    private let workers = Workers(waitingMax: waitingMax)
     private struct Share {
         var running = 0
         var waiting: [Job] = []
@@ -22,35 +20,15 @@ package final class BlockingPool: Sendable {
     package init(threads: Int = 4) {
         precondition((1...64).contains(threads), "\(threads) threads")
         shareMax = max(1, threads / 2)
-        for _ in 0..<threads {
-            var thread = pthread_t()
-            let context = Unmanaged.passRetained(Worker(jobs))
-            let result = pthread_create(
-                &thread, nil,
-                { context in
-                    if let context { Unmanaged<Worker>.fromOpaque(context).takeRetainedValue().work() }
-                    return nil
-                }, context.toOpaque())
-            // Without threads jobs are refused by `run` once the queue is full.
-            if result == 0 { pthread_detach(thread) } else { context.release() }
-        }
+        // Without threads jobs are refused by `run` once the queue is full.
+        for _ in 0..<threads { workers.start() }
     }
 
-    deinit { jobs.close() }
-
-    private final class Worker: Sendable {
-        private let jobs: BoundedQueue<Job>
-        init(_ jobs: BoundedQueue<Job>) { self.jobs = jobs }
-        func work() {
-            while !jobs.isFinished {
-                for job in jobs.pop(max: 1, waitMilliseconds: 60_000) { job() }
-            }
-        }
-    }
+    deinit { workers.close() }
 
     package func run<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
-            let accepted = jobs.push { continuation.resume(with: Result { try body() }) }
+            let accepted = workers.push { continuation.resume(with: Result { try body() }) }
             if !accepted { continuation.resume(throwing: Problem.busy) }
         }
     }
@@ -64,6 +42,10 @@ package final class BlockingPool: Sendable {
             if !accepted { continuation.resume(throwing: Problem.busy) }
         }
     }
+
+    /// Has a job of one tenant's done, in its turn.
+    /// - Returns: false when too many wait; then it is never done.
+    func start(for tenant: TenantID, _ job: @escaping @Sendable () -> Void) -> Bool { admit(tenant, job) }
 
     private func admit(_ tenant: TenantID, _ job: @escaping Job) -> Bool {
         let starts = shares.withLock { shares -> Bool? in
@@ -85,7 +67,7 @@ package final class BlockingPool: Sendable {
     }
 
     private func enqueue(_ job: @escaping Job, _ tenant: TenantID) -> Bool {
-        jobs.push { [self] in
+        workers.push { [self] in
             job()
             startNext(tenant)
         }

@@ -102,15 +102,21 @@ package struct Problem: Error, Sendable, Hashable {
         }
     }
 
-    package var response: Response {
-        let body = JSON.object([
+    /// Of errors that are this program's own.
+    static let failed = Problem(.serverFailure, "the server failed on this request; its log says why")
+
+    var encoded: [UInt8] {
+        JSON.object([
             ("type", .string("urn:stagebox:problem:\(kind.rawValue)")), ("title", .string(kind.title)),
             ("status", .integer(Int64(kind.status.code))), ("detail", .string(detail)),
-        ])
+        ]).encoded
+    }
+
+    package var response: Response {
         var headers: HTTPFields = [.contentType: "application/problem+json", .cacheControl: "no-store"]
         if kind == .unauthenticated { headers[.wwwAuthenticate] = "Bearer realm=\"stagebox\"" }
         if let retryAfterSeconds { headers[.retryAfter] = String(retryAfterSeconds) }
         return Response(
-            status: kind.status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: body.encoded)))
+            status: kind.status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: encoded)))
     }
 }

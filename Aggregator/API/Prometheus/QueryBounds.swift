@@ -38,6 +38,30 @@ struct QueryBounds: Sendable {
         }
     }
 
+    /// As ``run(_:timeout:_:)``, without waiting.
+    /// - Parameter body: returns what is to be done once the query no longer counts as running.
+    /// - Returns: what ends the query early; nil when it cannot run, as ``run(_:timeout:_:)`` would say.
+    func start(
+        _ tenant: TenantID, timeout: Int64?,
+        _ body: @escaping @Sendable (TenantLimits, QueryInterruption) -> @Sendable () -> Void
+    ) -> QueryInterruption? {
+        guard let limits = try? sources.limits(of: tenant),
+            let ticket = try? gate.enter(tenant, max: limits.queries)
+        else { return nil }
+        let longest = Int64(limits.querySeconds) * 1000
+        let interruption = QueryInterruption(milliseconds: min(timeout ?? longest, longest))
+        let isAccepted = start(tenant) {
+            let finish = body(limits, interruption)
+            ticket.leave()
+            finish()
+        }
+        return isAccepted ? interruption : nil
+    }
+
+    /// Has something done where it may block.
+    /// - Returns: false when too much waits; then it is never done.
+    func start(_ tenant: TenantID, _ job: @escaping @Sendable () -> Void) -> Bool { pool.start(for: tenant, job) }
+
     /// Makes a further piece of an answer whose making has begun.
     func piece<Value: Sendable>(
         _ tenant: TenantID, _ body: @escaping @Sendable () throws -> Value

@@ -61,15 +61,21 @@ struct QueryRunner: Sendable {
 
     func instant(_ request: APIRequest) async throws -> Response {
         let tenant = try await request.tenant(access, pool)
-        let parameters = try await request.form()
-        let text = try parameters.required("query")
-        let time = try parameters.prometheusTime("time") ?? request.now
-        return try await run(tenant, parameters) { engine in try engine.instant(text, at: time) }
+        return try await run(tenant, instant(try await request.form(), now: request.now))
     }
 
     func range(_ request: APIRequest) async throws -> Response {
         let tenant = try await request.tenant(access, pool)
-        let parameters = try await request.form()
+        return try await run(tenant, range(try await request.form()))
+    }
+
+    func instant(_ parameters: Query, now: Timestamp) throws -> QueryJob {
+        let text = try parameters.required("query")
+        let time = try parameters.prometheusTime("time") ?? now
+        return try job(parameters) { engine in try engine.instant(text, at: time) }
+    }
+
+    func range(_ parameters: Query) throws -> QueryJob {
         let text = try parameters.required("query")
         guard let start = try parameters.prometheusTime("start") else {
             throw PrometheusError(.badData, "invalid parameter \"start\": it is missing")
@@ -96,70 +102,24 @@ struct QueryRunner: Sendable {
                 "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution "
                     + "(?step=XX)")
         }
-        return try await run(tenant, parameters) { engine in
-            try engine.range(text, start: start, end: end, step: step)
-        }
+        return try job(parameters) { engine in try engine.range(text, start: start, end: end, step: step) }
     }
 
-    private func run(
-        _ tenant: TenantID, _ parameters: Query,
-        _ evaluate: @escaping @Sendable (QueryEngine) throws -> QueryResult
-    ) async throws -> Response {
-        let timeout = try parameters.duration("timeout")
-        let limit = try parameters.resultLimit()
-        let lookback = try parameters.duration("lookback_delta")
-        let wantsStatistics = parameters["stats"].map { !$0.isEmpty } ?? false
-        let (sources, language) = (sources, language)
-        let text = try await bounds.run(tenant, timeout: timeout) { limits, interruption in
-            let started = interruption.seconds
-            var options = QueryOptions(
-                parser: language, interruption: { interruption.error }, concurrency: ParallelChunks.concurrency,
-                runChunks: { ParallelChunks.run($0, $1) })
-            options.limits.samplesMax = limits.querySamples
-            if let lookback, lookback > 0 { options.lookback = lookback }
-            let source = try sources.queries(of: tenant)
-            guard wantsStatistics else {
-                let engine = QueryEngine(source: source, options: options)
-                return AnswerText(ResultText(try evaluate(engine), seriesMax: limit))
-            }
-            let counting = CountingSource(source)
-            let result = try evaluate(QueryEngine(source: counting, options: options))
-            return AnswerText(
-                ResultText(
-                    result, seriesMax: limit,
-                    statistics: QueryStatistics(
-                        queueSeconds: started - interruption.beginSeconds,
-                        evaluationSeconds: interruption.seconds - started, samplesRead: counting.samplesRead)))
+    private func job(
+        _ parameters: Query, _ evaluate: @escaping @Sendable (QueryEngine) throws -> QueryResult
+    ) throws -> QueryJob {
+        QueryJob(
+            timeout: try parameters.duration("timeout"), limit: try parameters.resultLimit(),
+            lookback: try parameters.duration("lookback_delta"),
+            wantsStatistics: parameters["stats"].map { !$0.isEmpty } ?? false, language: language, body: evaluate)
+    }
+
+    private func run(_ tenant: TenantID, _ job: QueryJob) async throws -> Response {
+        let sources = sources
+        let text = try await bounds.run(tenant, timeout: job.timeout) { limits, interruption in
+            try job.evaluate(try sources.queries(of: tenant), limits, interruption)
         }
         return text.response { [bounds] body in try await bounds.piece(tenant, body) }
-    }
-}
-
-/// A query's answer on its way to the client: what fits into a piece goes at once, with its length; what does not is
-/// made piece by piece on the blocking pool, as fast as the client takes it.
-private struct AnswerText: Sendable {
-    private let first: [UInt8]
-    private let second: [UInt8]?
-    private let rest: Passenger<ResultText>
-
-    /// Makes the first pieces.
-    init(_ text: ResultText) {
-        var text = text
-        first = text.next() ?? []
-        second = text.next()
-        rest = Passenger(text)
-    }
-
-    /// - Parameter run: runs what makes a piece where it may block.
-    func response(
-        _ run: @escaping @Sendable (@escaping @Sendable () -> [UInt8]?) async throws -> [UInt8]?
-    ) -> Response {
-        guard let second else { return .prometheus(first) }
-        let made = Passenger([second, first])
-        return .streamed("application/json") { [rest] in
-            if let piece = made.value.popLast() { return piece }
-            return try await run { rest.value.next() }
-        }
     }
 }
 

@@ -19,6 +19,8 @@ package struct APIConfiguration: Sendable {
     package var version = ""
     /// What of the language is taken beside its stable part.
     package var language = ParserOptions.stable
+    /// Event loops; nil: by the number of cores.
+    package var loops: Int?
 
     package init(
         host: String = "127.0.0.1", port: Int = 8428, tls: (certificatePath: String, keyPath: String)? = nil,
@@ -40,8 +42,15 @@ package struct APIConfiguration: Sendable {
 package func makeRoutes(
     _ dependencies: APIDependencies, configuration: APIConfiguration, metrics: OwnMetrics, time: any TimeSource
 ) -> [Route] {
-    let bounds = QueryBounds(dependencies)
-    return healthRoutes(dependencies, metrics: metrics, isLoopback: configuration.isLoopback)
+    makeRoutes(dependencies, QueryBounds(dependencies), configuration: configuration, metrics: metrics, time: time)
+}
+
+/// - Parameter bounds: shared with whoever else runs queries.
+func makeRoutes(
+    _ dependencies: APIDependencies, _ bounds: QueryBounds, configuration: APIConfiguration, metrics: OwnMetrics,
+    time: any TimeSource
+) -> [Route] {
+    healthRoutes(dependencies, metrics: metrics, isLoopback: configuration.isLoopback)
         + fleetRoutes(dependencies)
         + findingRoutes(dependencies)
         + anomalyRoutes(dependencies, bounds)
@@ -63,11 +72,19 @@ package func makeRoutes(
 package func makeRouter(
     _ dependencies: APIDependencies, configuration: APIConfiguration, metrics: OwnMetrics, time: any TimeSource
 ) throws -> Router<APIContext> {
+    try makeRouter(
+        dependencies, QueryBounds(dependencies), configuration: configuration, metrics: metrics, time: time)
+}
+
+func makeRouter(
+    _ dependencies: APIDependencies, _ bounds: QueryBounds, configuration: APIConfiguration, metrics: OwnMetrics,
+    time: any TimeSource
+) throws -> Router<APIContext> {
     let router = Router(context: APIContext.self, options: [.autoGenerateHeadEndpoints])
     router.add(middleware: GzipMiddleware())
     router.add(middleware: ProblemMiddleware(isTLS: configuration.tls != nil))
     let gate = Gate(access: dependencies.access, tickets: dependencies.tickets, pool: dependencies.pool)
-    for route in makeRoutes(dependencies, configuration: configuration, metrics: metrics, time: time) {
+    for route in makeRoutes(dependencies, bounds, configuration: configuration, metrics: metrics, time: time) {
         router.on(RouterPath(route.path), method: route.method) { request, context in
             metrics.add("stagebox_http_requests_total")
             let query = try Query(request.uri.query)

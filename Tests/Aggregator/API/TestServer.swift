@@ -28,7 +28,9 @@ final class TestServer: Sendable {
     private let clients = BlockingPool(threads: 2)
     private let port = Mutex(0)
 
-    init(_ tenants: [TenantID: FakeSources.Tenant] = [:], webRoot: String? = nil, tls: Bool = false) throws {
+    init(_ tenants: [TenantID: FakeSources.Tenant] = [:], webRoot: String? = nil, tls: Bool = false, loops: Int? = nil)
+        throws
+    {
         directory = try TemporaryDirectory("api")
         access = try AccessStore(path: directory.file("access.sqlite"), now: time.now)
         keys = try KeyDirectory(path: directory.file("keys"), now: time.now)
@@ -50,6 +52,7 @@ final class TestServer: Sendable {
             broker: .init(host: "127.0.0.1", port: 1883, isTLS: false, certificateAuthority: ""), tlsKeyHash: nil,
             time: time, credentialsChanged: {})
         var configuration = APIConfiguration(port: 0, webRoot: webRoot, enrolmentsPerSecond: 1)
+        configuration.loops = loops
         if tls {
             let certificates = try BrokerCertificates(
                 directory: directory.file("tls"), hosts: ["localhost", "127.0.0.1"])
