@@ -32,7 +32,7 @@ public struct OwnMetricsCollector: Collector {
         name.hasPrefix("stagebox_anomaly_") || name.hasPrefix("stagebox_detection_")
     }
 
-    private static func tells(_ name: String) -> Bool { words.contains { name.contains($0) } }
+    private static func tells(_ name: String) -> Bool { words.contains { name.holds($0) } }
 
     private func register(_ reading: OwnMetrics.Reading, _ sink: ScrapeSink) -> SeriesHandle? {
         guard handles.count < Self.seriesMax else { return nil }

@@ -43,8 +43,8 @@ enum AgentService {
     }
 
     /// By then everything has been used once: collectors, seal, connection, an acknowledgement; at the second time
-    /// the slowest collectors too. Each is counted from the one before.
-    private static let trimNanoseconds: [UInt64] = [15_000_000_000, 120_000_000_000]
+    /// the slowest collectors too; at the third detection has learnt. Each is counted from the one before.
+    private static let trimNanoseconds: [UInt64] = [15_000_000_000, 120_000_000_000, 465_000_000_000]
     private static let lastTrimNanoseconds: UInt64 = 3_600_000_000_000
 
     private static func nanoseconds() -> UInt64 {

@@ -90,5 +90,5 @@ enum ResidentMemory {
         }
     }
 
-    private static let pieceBytes: UInt = 16 << 10
+    private static let pieceBytes: UInt = 8 << 10
 }

@@ -1,4 +1,5 @@
 import RuntimeSupport
+import Telemetry
 
 /// Messages: who may send and get them, and what a lying broker makes of them.
 extension FakeBroker {
@@ -129,9 +130,9 @@ extension FakeBroker {
         return rules.contains { rule in
             guard rule.access == access, rule.user == nil || rule.user == user else { return false }
             var pattern = rule.pattern
-            if pattern.contains("%u") {
+            if pattern.holds("%u") {
                 // A user name with wildcards must not become a pattern (CVE-2017-7650).
-                guard let user, !user.contains("+"), !user.contains("#"), !user.isEmpty else { return false }
+                guard let user, !user.contains(where: { $0 == "+" || $0 == "#" }), !user.isEmpty else { return false }
                 pattern = pattern.split(separator: "/", omittingEmptySubsequences: false)
                     .map { $0 == "%u" ? user : String($0) }.joined(separator: "/")
             }

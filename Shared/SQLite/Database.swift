@@ -195,7 +195,7 @@ public final class Database: @unchecked Sendable {
 
     func error(_ result: Int32, _ operation: String) -> SQLiteError {
         let message = sqlite3_errmsg(handle).map { String(cString: $0) } ?? "unknown error"
-        let place = operation.contains(path) ? operation : "\(operation) in \(path)"
+        let place = operation.split(separator: " ").contains { $0 == path } ? operation : "\(operation) in \(path)"
         return SQLiteError(extendedCode: result, message: message, operation: place)
     }
 }

@@ -124,7 +124,10 @@ package final class AgentEngine {
     var goodbyeDeadline: Int64?
 
     package init(_ parts: Parts) throws {
-        self.parts = parts
+        // What is read once here is not kept beyond: models are the better part of a megabyte.
+        var lasting = parts
+        (lasting.models, lasting.openFindings) = (nil, [])
+        self.parts = lasting
         buffer = parts.buffer
         time = parts.time
         metrics = parts.metrics

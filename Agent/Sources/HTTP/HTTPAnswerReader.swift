@@ -1,3 +1,5 @@
+import Telemetry
+
 /// A complete answer.
 public struct HTTPAnswer: Sendable, Equatable {
     public var status: Int
@@ -155,7 +157,7 @@ public struct HTTPAnswerReader: Sendable {
                     length ?? bytes == bytes
                 else { throw .malformed(.length) }
                 length = bytes
-            case "transfer-encoding": isChunked = value.lowercased().contains("chunked")
+            case "transfer-encoding": isChunked = value.lowercased().holds("chunked")
             case "content-encoding": if value.lowercased() != "identity" { throw .malformed(.coding) }
             default: continue
             }

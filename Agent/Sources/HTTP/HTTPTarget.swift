@@ -1,3 +1,5 @@
+import Telemetry
+
 /// A plain `http://host[:port][/path][?query]`, taken apart.
 public struct HTTPTarget: Sendable, Hashable, CustomStringConvertible {
     public static let bytesMax = 2048
@@ -16,7 +18,7 @@ public struct HTTPTarget: Sendable, Hashable, CustomStringConvertible {
     /// - Returns: nil unless the text is such an address of printable ASCII without user or fragment.
     public init?(_ text: String) {
         guard text.hasPrefix("http://"), text.utf8.count <= Self.bytesMax,
-            text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }), !text.contains("#")
+            text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "#") })
         else { return nil }
         let rest = text.dropFirst(7)
         let authority = rest.prefix { $0 != "/" && $0 != "?" }
@@ -39,7 +41,7 @@ public struct HTTPTarget: Sendable, Hashable, CustomStringConvertible {
         return (String(host), port)
     }
 
-    public var authority: String { (host.contains(":") ? "[\(host)]" : host) + (port == 80 ? "" : ":\(port)") }
+    public var authority: String { (host.contains { $0 == ":" } ? "[\(host)]" : host) + (port == 80 ? "" : ":\(port)") }
     /// Without the query, which may hold a secret; `?…` stands for it. For people and logs.
     public var description: String {
         let shown = path.prefix { $0 != "?" }
@@ -58,7 +60,7 @@ public struct HTTPTarget: Sendable, Hashable, CustomStringConvertible {
     /// - Returns: nil for other schemes.
     public func resolving(_ reference: String) -> HTTPTarget? {
         if reference.hasPrefix("http://") { return HTTPTarget(reference) }
-        guard !reference.contains("://"), !reference.isEmpty else { return nil }
+        guard !reference.holds("://"), !reference.isEmpty else { return nil }
         if reference.hasPrefix("//") { return HTTPTarget("http:" + reference) }
         if reference.hasPrefix("/") { return HTTPTarget("http://\(authority)\(reference)") }
         let folder = path.prefix { $0 != "?" }

@@ -13,12 +13,15 @@ extension MetricDetector {
             writer.write(nextTraining)
             writer.write(unscored)
             cell.encode(into: &writer)
-            writer.write(lags)
-            for value in [shortMean, longMean, shortVariance, held, hourEvidence.x, hourEvidence.y] {
+            writer.write(past.lags)
+            for value in [past.shortMean, past.longMean, past.shortVariance, held, hourEvidence.x, hourEvidence.y] {
                 writer.write(value)
             }
-            writer.write(UInt16(warmup.count))
-            writer.write(warmup)
+            writer.write(UInt16(warmup.count * MetricMemory.stride))
+            for row in MetricPast.rows(of: warmup) {
+                writer.write(row.lags)
+                for feature in 0..<4 { writer.write(row.features[feature]) }
+            }
             memory.encode(into: &writer)
             season.encode(into: &writer)
             for tail in [shapeTail, featureTail, forestTail, hourTail, twoHourTail] { tail.encode(into: &writer) }
@@ -33,23 +36,25 @@ extension MetricDetector {
         origin = try reader.doubleOrGap()
         random = UInt64(try reader.uint32()) | UInt64(try reader.uint32()) << 32
         guard random != 0 else { throw .damaged("a generator that stands still") }
-        cells = try reader.cells()
+        past.cells = try reader.cells()
         cellsAway = try reader.cells()
         nextTraining = try reader.cells()
         unscored = try reader.uint32()
         cell = try Cell(from: &reader)
-        lags = try reader.vector()
-        shortMean = try reader.float()
-        longMean = try reader.float()
-        shortVariance = try reader.float()
+        past.lags = try reader.vector()
+        past.shortMean = try reader.float()
+        past.longMean = try reader.float()
+        past.shortVariance = try reader.float()
         held = try reader.float()
         hourEvidence.x = try reader.float()
         hourEvidence.y = try reader.float()
         let warmupCount = Int(try reader.uint16())
-        guard warmupCount <= Self.warmupCells * 12, warmupCount % 12 == 0 else {
+        guard warmupCount <= Self.warmupCells * MetricMemory.stride, warmupCount % MetricMemory.stride == 0 else {
             throw .damaged("\(warmupCount) numbers of warm-up")
         }
-        warmup = try reader.floats(warmupCount)
+        // The first number of each row is its value; the others follow from the values.
+        let rows = try reader.floats(warmupCount)
+        warmup = stride(from: 0, to: warmupCount, by: MetricMemory.stride).map { rows[$0] }
         memory = try MetricMemory(from: &reader)
         season = try SeasonalBaseline(from: &reader)
         shapeTail = try TailCalibration(from: &reader)

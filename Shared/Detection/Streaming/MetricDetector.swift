@@ -11,8 +11,6 @@
 package struct MetricDetector: Sendable {
     static let warmupCells = 30
     static let trainingCellsMax: UInt32 = 250
-    static let shortCells: Float = 30
-    static let longCells: Float = 300
     /// How much of the score is left a cell later.
     static let release: Float = 0.995
     static let memberCount: Float = 5
@@ -21,16 +19,14 @@ package struct MetricDetector: Sendable {
 
     var configuration: DetectorConfiguration
     var cell = Cell()
-    var lags = SIMD8<Float>(repeating: 0)
     var origin: Double = .nan
-    var shortMean: Float = 0
-    var longMean: Float = 0
-    var shortVariance: Float = 0
-    var cells: UInt32 = 0
+    var past = MetricPast()
+    var cells: UInt32 { past.cells }
     var cellsAway: UInt32 = 0
     var nextTraining: UInt32 = UInt32(warmupCells)
     var random: UInt64
     var memory = MetricMemory()
+    /// The first cells' values, until they are trained on.
     var warmup: [Float] = []
     var season = SeasonalBaseline()
     var shapeTail = TailCalibration()
@@ -53,7 +49,7 @@ package struct MetricDetector: Sendable {
     package init(configuration: DetectorConfiguration = DetectorConfiguration(), series: UInt64 = 0) {
         self.configuration = configuration
         random = (configuration.seed &* 0x9e37_79b9_7f4a_7c15) ^ (series &* 0xbf58_476d_1ce4_e5b9) | 1
-        warmup.reserveCapacity(Self.warmupCells * 12)
+        warmup.reserveCapacity(Self.warmupCells)
     }
 
     /// After a clock that stepped back: without this, samples are out of order until time has caught up.
@@ -93,10 +89,9 @@ package struct MetricDetector: Sendable {
         if origin.isNaN { origin = mean }
         // Beyond this, squares of single precision overflow.
         let value = Float(min(1e17, max(-1e17, mean - origin)))
-        let row = follow(value)
+        let row = past.follow(value)
         if cells <= UInt32(Self.warmupCells) {
-            for lag in 0..<8 { warmup.append(row.lags[lag]) }
-            for feature in 0..<4 { warmup.append(row.features[feature]) }
+            warmup.append(value)
             _ = season.observe(value, at: time, isCoarse: length >= 60_000)
             return .unscored
         }
@@ -109,27 +104,6 @@ package struct MetricDetector: Sendable {
         return Verdict(
             score: held / (0.6931472 + held),
             isAnomalous: evidence > 2, alarm: alarm, isScored: true)
-    }
-
-    /// The cell as a row, and the running means moved on.
-    private mutating func follow(_ value: Float) -> MetricRow {
-        cells &+= 1
-        if cells == 1 {
-            lags = SIMD8(repeating: value)
-            (shortMean, longMean) = (value, value)
-        }
-        let before = lags[0]
-        for lag in stride(from: 7, to: 0, by: -1) { lags[lag] = lags[lag - 1] }
-        lags[0] = value
-        let short = max(2 / (Self.shortCells + 1), 1 / Float(cells))
-        let long = max(2 / (Self.longCells + 1), 1 / Float(cells))
-        let away = value - shortMean
-        shortMean += short * away
-        shortVariance = (1 - short) * (shortVariance + short * away * away)
-        longMean += long * (value - longMean)
-        return MetricRow(
-            lags: lags,
-            features: SIMD4(value - before, value - shortMean, value - longMean, max(0, shortVariance).squareRoot()))
     }
 
     /// Evidence of the memory's members; returns how strange the row is (1 = the body's end).
@@ -194,13 +168,7 @@ package struct MetricDetector: Sendable {
     package mutating func train() {
         guard wantsTraining else { return }
         if !warmup.isEmpty {
-            let rows = stride(from: 0, to: warmup.count, by: 12).map { at in
-                var row = MetricRow(lags: .zero, features: .zero)
-                for lag in 0..<8 { row.lags[lag] = warmup[at + lag] }
-                for feature in 0..<4 { row.features[feature] = warmup[at + 8 + feature] }
-                return row
-            }
-            memory.start(rows)
+            memory.start(MetricPast.rows(of: warmup))
             warmup = []
         } else {
             memory.train(share: configuration.trimmedShare)

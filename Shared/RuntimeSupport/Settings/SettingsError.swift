@@ -1,3 +1,5 @@
+import Telemetry
+
 /// A setting that cannot be used: where it stands, what it says and what to write instead.
 package struct SettingsError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A file's path, `environment`, or the manifest's scope and version.
@@ -19,7 +21,7 @@ package struct SettingsError: Error, Equatable, Sendable, CustomStringConvertibl
     package var description: String {
         let place = line > 0 ? "\(source):\(line)" : source
         // An address may hold a secret: after the question mark, or before the host.
-        let isAddress = value.contains("://") && value.contains { $0 == "?" || $0 == "@" }
+        let isAddress = value.holds("://") && value.contains { $0 == "?" || $0 == "@" }
         let shown = value.isEmpty ? "" : isAddress ? " the address" : " \"\(value.prefix(80))\""
         return "\(place): \(key.isEmpty ? "" : key.prefix(80) + ":")\(shown) \(problem)"
     }
