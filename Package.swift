@@ -102,7 +102,7 @@ let agent: [Target] = [
         "Agent/Core", name: "AgentCore",
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "MQTT", "Collectors", "Intake", "Buffer", "Uplink",
-            "Control", "Sources", "LocalRules", "Actions", "Interchange", "Compression", "Detection", log,
+            "Control", "Sources", "LocalRules", "Actions", "Interchange", "Compression", "Gzip", "Detection", log,
             .product(name: "NIOCore", package: nio), .product(name: "NIOPosix", package: nio),
             .product(name: "NIOHTTP1", package: nio),
         ]),
@@ -177,7 +177,7 @@ let testTargets: [Target] = [
     tests(
         "Tests/Agent/Core", name: "AgentCoreTests",
         [
-            "Actions", "AgentCore", "Buffer", "Collectors", "Compression", "Control", "Detection", "Intake",
+            "Actions", "AgentCore", "Buffer", "Collectors", "Compression", "Control", "Detection", "Gzip", "Intake",
             "Interchange",
             "LocalRules", "MQTT", "Sealing", "Sources", "Telemetry", "RuntimeSupport", "TestSupport", "WireFormat",
         ]),
@@ -250,7 +250,7 @@ let fuzzTargets: [Target] = [
     program(
         "Fuzzing", "Tests/Fuzzing",
         [
-            "Compression", "Detection", "Intake", "Interchange", "PromQL", "RuntimeSupport", "Snappy",
+            "Compression", "Detection", "Gzip", "Intake", "Interchange", "PromQL", "RuntimeSupport", "Snappy",
             "Sources",
             "Telemetry", "WireFormat",
         ])

@@ -9,7 +9,7 @@ struct IntakeRequest {
     var isStrict: Bool
     var authorization: String?
     var contentType: String?
-    /// Of a compressed body; nothing here is inflated.
+    /// Of a compressed body, see ``inflated()``.
     var contentEncoding: String?
     var body: ByteBuffer
 

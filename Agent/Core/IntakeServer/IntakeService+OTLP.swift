@@ -6,9 +6,6 @@ import Sources
 /// OTLP/HTTP metrics: protobuf or JSON in, `ExportMetricsServiceResponse` out.
 extension IntakeService {
     func postOTLP(_ request: IntakeRequest, _ respond: @escaping Respond) {
-        if let coding = request.contentEncoding, coding.lowercased() != "identity" {
-            return respond(.problem(415, "Unsupported Media Type", "send it without Content-Encoding"))
-        }
         guard let encoding = OTLPEncoding(contentType: request.contentType) else {
             return respond(
                 .problem(415, "Unsupported Media Type", "send application/x-protobuf or application/json"))

@@ -65,6 +65,12 @@ final class IntakeService: @unchecked Sendable {
             return respond(
                 .problem(503, "Stopping", "the agent is stopping; send the same again").retryAfter(seconds: 2))
         }
+        // Remote write has codings of its own.
+        guard request.method == .POST, request.path != "/api/v1/write" else { return route(request, respond) }
+        do throws(CodingRefusal) { route(try request.inflated(), respond) } catch { respond(error.response) }
+    }
+
+    private func route(_ request: IntakeRequest, _ respond: @escaping Respond) {
         switch (request.method, request.path) {
         case (.POST, "/v1/events"): postEvents(request, respond)
         case (.POST, "/otlp/v1/metrics"): postOTLP(request, respond)
