@@ -152,7 +152,7 @@ package final class AgentProgram {
                     report(.uplink("the identity could not be kept: \(error)"))
                 }
             }, report: { report($0) }, control: hooks)
-        parts.openFindings = findings.read().filter { $0.until == nil }
+        parts.findings = findings.read()
         let runner = ActionRunner(time: time, agent: identity.agent) { outcome in
             _ = mailbox.pushReserved(.action(outcome))
         }

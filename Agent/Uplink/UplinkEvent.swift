@@ -15,7 +15,9 @@ package enum UplinkEvent: Sendable {
     /// Rows were added; `next` is the sequence that the lane's next row will get.
     case stored(LaneKey, next: UInt64)
     /// The answer to ``UplinkAction/fetch(_:)``, in the order asked for; `time` tells aged rows from fresh ones.
-    case fetched(UplinkFetch, rows: [PendingBatch], time: Timestamp)
+    /// `needs`: what the aggregator may lack to read them, which goes before them: else it asks for it, and takes later
+    /// rows meanwhile.
+    case fetched(UplinkFetch, rows: [PendingBatch], time: Timestamp, needs: [Auxiliary] = [])
     /// Rows that were evicted or turned into losses are not to be sent any more.
     case gone([BatchKey])
     /// A new series table or data key stands in the auxiliary store and is needed by rows to come.

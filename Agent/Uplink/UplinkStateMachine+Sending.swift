@@ -73,9 +73,12 @@ extension UplinkStateMachine {
     }
 
     mutating func didFetch(
-        _ fetch: UplinkFetch, _ rows: [PendingBatch], _ time: Timestamp, _ now: Int64, _ actions: inout [UplinkAction]
+        _ fetch: UplinkFetch, _ rows: [PendingBatch], _ time: Timestamp, _ needs: [Auxiliary], _ now: Int64,
+        _ actions: inout [UplinkAction]
     ) {
         guard phase == .online, lanes[fetch.lane].isFetching else { return }
+        needs.forEach { enqueue(.auxiliary($0)) }
+        sendControl(now, &actions)
         lanes[fetch.lane].isFetching = false
         if fetch.direction == .oldest, fetch.lane == .live {
             lanes.live.oldest = rows.first?.key

@@ -100,7 +100,7 @@ package struct UplinkStateMachine: Sendable {
         case .stored(let laneKey, let next):
             hearing.produced(laneKey, next: next)
             lanes[laneKey.lane].rowsArrived()
-        case .fetched(let fetch, let rows, let time): didFetch(fetch, rows, time, now, &actions)
+        case .fetched(let fetch, let rows, let time, let needs): didFetch(fetch, rows, time, needs, now, &actions)
         case .gone(let keys): keys.forEach { unacknowledged.remove($0) }
         case .auxiliaryStored(let auxiliary): enqueue(.auxiliary(auxiliary))
         case .resultReady(let number): enqueue(.result(number))

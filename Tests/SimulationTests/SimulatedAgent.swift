@@ -179,7 +179,7 @@ final class SimulatedAgent {
             report: { [weak self] report in
                 if let self, reports.count < 1000 { reports.append(report) }
             })
-        parts.openFindings = Array(Dictionary(told.map { ($0.id, $0) }, uniquingKeysWith: { $1 }).values)
+        parts.findings = Array(Dictionary(told.map { ($0.id, $0) }, uniquingKeysWith: { $1 }).values)
         parts.keepFindings = { [weak self] in self?.told += $0 }
         engine = try AgentEngine(parts)
         trace.note("\(now) start \(id) life \(lives)")

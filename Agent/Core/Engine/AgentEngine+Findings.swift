@@ -40,6 +40,12 @@ extension AgentEngine {
         findings.forEach(act)
     }
 
+    /// Findings that an earlier start kept in the node's file, and ended before they were in the buffer.
+    func reportAgain(_ kept: [Finding]) {
+        waitingFindings += toldFindings.untold(of: kept)
+        storeFindings()
+    }
+
     /// Rows of the alert lane. What cannot be stored waits for the next flush.
     func storeFindings() {
         while let first = waitingFindings.first {
@@ -51,9 +57,13 @@ extension AgentEngine {
                     recordCount: UInt32(part.count), first: min(first.since, now), last: now)
                 buffer.rowsInFlight = uplink.rowsInFlight
                 var announced: [UplinkEvent] = []
+                var told = toldFindings
+                told.add(part)
                 try buffer.transaction(ifFull: .refuse) {
                     announced = events(of: try sealer.append(content, to: buffer))
+                    try buffer.stageValue(ToldFindings.key, told.bytes)
                 }
+                toldFindings = told
                 keepLive()
                 announced.forEach(tell)
                 waitingFindings.removeFirst(part.count)

@@ -218,11 +218,22 @@ extension AgentEngine {
                 case .oldest: try buffer.oldestPending(lane: fetch.lane, limit: fetch.limit, excluding: excluding)
                 case .newest: try buffer.newestPending(lane: fetch.lane, limit: fetch.limit, excluding: excluding)
                 }
-            return .fetched(fetch, rows: rows, time: time.now)
+            return .fetched(fetch, rows: rows, time: time.now, needs: fetch.lane == .alert ? try needs(of: rows) : [])
         } catch {
             parts.report(.rowsNotStored("rows could not be read: \(error)"))
             return .fetched(fetch, rows: [], time: time.now)
         }
+    }
+
+    /// The keys and tables of rows that earlier starts left, once each; this start's own went when they were made.
+    private func needs(of rows: [PendingBatch]) throws -> [Auxiliary] {
+        var needs: [Auxiliary] = []
+        for row in rows where row.key.epoch != buffer.runningEpoch {
+            for need in try buffer.names(row.row).map(Auxiliary.init) where !needs.contains(need) {
+                needs.append(need)
+            }
+        }
+        return needs
     }
 
     private func birth(_ sessionCounter: UInt64, _ challenge: ID128) -> [UInt8] {
@@ -239,6 +250,13 @@ extension AgentEngine {
 }
 
 extension Auxiliary {
+    init(_ name: AuxiliaryName) {
+        switch name {
+        case .table(let hash): self = .table(hash)
+        case .key(let id): self = .key(id)
+        }
+    }
+
     var name: AuxiliaryName {
         switch self {
         case .table(let hash): .table(hash)

@@ -33,8 +33,8 @@ package final class AgentEngine {
         package var control: ControlHooks
         /// Keeps findings where the node's owner can look at them.
         package var keepFindings: ([Finding]) -> Void = { _ in }
-        /// Findings that an earlier start left open.
-        package var openFindings: [Finding] = []
+        /// What ``keepFindings`` was given by earlier starts, as far as it is kept: of each finding its last state.
+        package var findings: [Finding] = []
         /// Begins an action on another thread; ``AgentInput/action(_:)`` says that it has ended.
         package var act: (ActionJob) -> Void = { _ in }
         /// Keeps what became of actions.
@@ -105,6 +105,8 @@ package final class AgentEngine {
     var nextKeepModels = Int64.max
     /// Findings that are not in the buffer yet, oldest first.
     var waitingFindings: [Finding] = []
+    /// Those that are, or were.
+    var toldFindings: ToldFindings
     var streams = StreamMetrics()
     var streamDescriptorsSent = 0
     /// Since when the derived counters count, milliseconds since 1970, for each series of ``streams``; 0 for gauges.
@@ -126,7 +128,7 @@ package final class AgentEngine {
     package init(_ parts: Parts) throws {
         // What is read once here is not kept beyond: models are the better part of a megabyte.
         var lasting = parts
-        (lasting.models, lasting.openFindings) = (nil, [])
+        (lasting.models, lasting.findings) = (nil, [])
         self.parts = lasting
         buffer = parts.buffer
         time = parts.time
@@ -152,6 +154,7 @@ package final class AgentEngine {
         control = ControlStateMachine(
             agent: parts.identity.agent, state: kept, agentVersion: parts.version)
         commands = CommandLog(in: parts.buffer)
+        toldFindings = (try parts.buffer.value(ToldFindings.key)).map { ToldFindings($0) } ?? ToldFindings()
         topics = AgentTopics(tenant: parts.identity.tenant, agent: parts.identity.agent)
         let keys = AgentKeys(
             tenant: parts.identity.tenant, agent: parts.identity.agent, epoch: parts.buffer.runningEpoch,
@@ -174,7 +177,8 @@ package final class AgentEngine {
         reportDetection()
         if let problem { parts.report(.control(problem)) }
         resumeControl()
-        adoptFindings(parts.openFindings)
+        reportAgain(parts.findings)
+        adoptFindings(parts.findings)
         perform(uplink.handle(.tick, now: now))
         for state in try buffer.laneStates(max: 64) where state.oldest < state.next {
             tell(.stored(state.laneKey, next: state.next))

@@ -22,6 +22,8 @@ struct FakeNode {
     var delivered: [BatchKey] = []
     var settledByAggregator: Set<BatchKey> = []
     var next: [Lane: UInt64] = [:]
+    /// What rows name, as the buffer would tell.
+    var needs: [BatchKey: Auxiliary] = [:]
     var counter: UInt64 = 0
     var credit: UInt64 = 256 * 1024
     var receiveMaximum = 20
@@ -66,7 +68,8 @@ struct FakeNode {
         case .fetch(let fetch):
             let pending = rows.filter { $0.key.lane == fetch.lane && !fetch.excluding.contains($0.row) }
             let ordered = fetch.direction == .oldest ? pending : pending.reversed()
-            queue.append(.fetched(fetch, rows: Array(ordered.prefix(fetch.limit)), time: wall))
+            let found = Array(ordered.prefix(fetch.limit))
+            queue.append(.fetched(fetch, rows: found, time: wall, needs: found.compactMap { needs[$0.key] }))
         case .publishBatch(let ticket, let batch, _):
             tickets.append(ticket)
             delivered.append(batch.key)

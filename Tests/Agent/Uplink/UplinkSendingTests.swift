@@ -98,6 +98,31 @@ struct UplinkSendingTests {
         }
     }
 
+    @Test("what rows of the alert lane name goes before them, with one slot as with many", arguments: [1, 2, 20])
+    func alertsNeeds(slots: Int) {
+        var node = FakeNode()
+        node.receiveMaximum = slots
+        var expected: [UplinkAction.Sent] = []
+        for number in 0..<12 as Range<UInt64> {
+            let key = node.store(.alert, bytes: 100)
+            let need = Auxiliary.key(DataKeyID(high: 1, low: number / 4))
+            node.needs[key] = need
+            if number % 4 == 0 { expected.append(.auxiliary(need)) }
+            expected.append(.batch(key))
+        }
+        node.connect()
+        for _ in 0..<40 { node.puback() }
+        let sent = node.take().compactMap(\.sent)
+        let firsts = sent.indices.filter { !sent[..<$0].contains(sent[$0]) }.map { sent[$0] }
+        // A need may come again with the next rows; each comes before the first that names it, and rows in their order.
+        #expect(firsts.filter(\.isBatch) == expected.filter(\.isBatch))
+        for (key, need) in node.needs {
+            let (row, its) = (firsts.firstIndex(of: .batch(key)), firsts.firstIndex(of: .auxiliary(need)))
+            #expect(its.map { $0 < row ?? -1 } == true)
+        }
+        #expect(node.violations == [])
+    }
+
     @Test("a flood of live rows without PUBACK leaves a slot to an alert")
     func reservedSlots() {
         var node = FakeNode()
@@ -267,5 +292,22 @@ struct UplinkSendingTests {
         #expect(node.take().batches.isEmpty)
         #expect(node.machine.unacknowledgedBytes == 0)
         #expect(node.violations == [])
+    }
+}
+
+extension UplinkAction {
+    /// A batch, or what batches name.
+    fileprivate enum Sent: Equatable {
+        case batch(BatchKey)
+        case auxiliary(Auxiliary)
+
+        var isBatch: Bool { if case .batch = self { true } else { false } }
+    }
+    fileprivate var sent: Sent? {
+        switch self {
+        case .publishBatch(_, let batch, _): .batch(batch.key)
+        case .publishAuxiliary(_, let auxiliary): .auxiliary(auxiliary)
+        default: nil
+        }
     }
 }

@@ -134,7 +134,7 @@ final class ControlBench {
             persist: { [weak self] in self?.persisted.append($0) },
             report: { [weak self] in if case .control(let note) = $0 { self?.notes.append(note) } },
             control: hooks)
-        parts.openFindings = Array(kept.values)
+        parts.findings = Array(kept.values)
         parts.keepFindings = { [weak self] in for finding in $0 { self?.kept[finding.id] = finding } }
         parts.act = { [weak self] in self?.jobs.append($0) }
         parts.keepActions = { [weak self] in self?.outcomes += $0 }
@@ -170,6 +170,9 @@ final class ControlBench {
     }
 
     func reload() { engine?.handle(.reload) }
+
+    /// Into the file of findings only, as if the process had ended before the buffer had it.
+    func keep(_ finding: Finding) { kept[finding.id] = finding }
 
     var boxKey: ID256 { box.publicKey }
 
