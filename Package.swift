@@ -210,7 +210,7 @@ let testTargets: [Target] = [
     tests(
         "Tests/Aggregator/Core", name: "AggregatorCoreTests",
         [
-            "AggregatorCore", "Access", "Detection", "Ingest", "Interchange", "PromQL", "Sealing", "Store",
+            "AggregatorCore", "Access", "Detection", "Ingest", "Interchange", "PromQL", "Sealing", "SQLite", "Store",
             "WireFormat",
             "Telemetry", "RuntimeSupport", "TestSupport",
         ]),

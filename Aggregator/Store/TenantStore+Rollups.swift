@@ -137,6 +137,7 @@ extension TenantStore {
         let deleted = deletions.current
         var merge = RollupMerge()
         var rows: [DayFile.Row] = []
+        var lost: [DayFile.Row] = []
         try onFile(tier, key.day, creating: false) { file in
             rows = try file.rows(of: key.agent).filter { $0.window == key.window && $0.slice == key.slice }
             let marks = deleted.isEmpty ? [:] : try file.marks()
@@ -151,15 +152,38 @@ extension TenantStore {
                     ) { deleted.isEmpty ? [] : deleted.cuts(of: $0, applied: applied) }
                 } catch is WireError {
                     report(tier.files.name(key.day), "rollup group \(row.id) does not decode", "it is left out")
+                    lost.append(row)
                 }
             }
         }
+        // Before what is left speaks of their time, too.
+        for row in lost { try rollAgain(row) }
         guard !rows.isEmpty else { return tier.parts.remove(key) }
         let merged = merge.finish()
         try write(
             merged?.series ?? [], merged?.range ?? 0...0, to: tier, key, replacing: rows.map(\.id),
             applied: deleted.highest, isErasing: isErasing || deleted.all.contains { !$0.isErased })
         tier.parts.remove(key)
+    }
+
+    /// Windows whose rollups are lost are rolled up again, as long as their samples are kept.
+    private func rollAgain(_ row: DayFile.Row) throws {
+        let first = RollupChoice.window(of: row.first)
+        let last = min(RollupChoice.window(of: max(row.first, row.last)), first + RollupTier.windowsPerUnitMax)
+        for window in first...last {
+            let place = WindowPlace.of(window * StoreLimits.windowMilliseconds)
+            do {
+                try onDay(place.day, creating: false) { file in
+                    let ids = try file.rows(of: row.agent)
+                        .filter { $0.window == place.window && $0.slice == row.slice }.map(\.id)
+                    guard !ids.isEmpty else { return }
+                    try file.forgetRolled(ids)
+                    windowParts.learn(
+                        WindowParts.Key(day: place.day, agent: row.agent, window: place.window, slice: row.slice),
+                        count: ids.count)
+                }
+            } catch let error as SQLiteError where error.isDamage {}  // set aside and reported
+        }
     }
 
     // MARK: What a restart left to do

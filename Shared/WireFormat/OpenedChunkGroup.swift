@@ -47,8 +47,11 @@ public final class OpenedChunkGroup: Sendable {
     }
 
     /// Memory that it takes together with all its frames inflated, about.
-    public var costBytes: Int {
-        bytes.count + contents.directory.streamBytes + contents.series.count * 50 + contents.lasts.count * 8
+    public var costBytes: Int { unreadBytes + contents.directory.streamBytes }
+
+    /// Without its frames.
+    public var unreadBytes: Int {
+        bytes.count + contents.series.count * 50 + contents.lasts.count * 8
             + contents.timelines.reduce(0) { $0 + $1.count * 8 + 32 }
     }
 }

@@ -9,6 +9,8 @@ struct QueryJob: Sendable {
     let limit: Int
     /// Milliseconds; nil: the usual.
     let lookback: Int64?
+    /// Milliseconds; see ``Query/sourceResolution()``.
+    let sourceResolution: Int64
     let wantsStatistics: Bool
     let language: ParserOptions
     let body: @Sendable (QueryEngine) throws -> QueryResult
@@ -24,6 +26,7 @@ struct QueryJob: Sendable {
             runChunks: { ParallelChunks.run($0, $1) })
         options.limits.samplesMax = limits.querySamples
         if let lookback, lookback > 0 { options.lookback = lookback }
+        options.sourceResolutionMax = sourceResolution
         guard wantsStatistics else {
             return AnswerText(ResultText(try body(QueryEngine(source: source, options: options)), seriesMax: limit))
         }

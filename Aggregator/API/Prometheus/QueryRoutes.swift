@@ -10,13 +10,15 @@ func queryRoutes(_ dependencies: APIDependencies, _ bounds: QueryBounds, languag
     let runner = QueryRunner(dependencies, bounds, language: language)
     return [HTTPRequest.Method.get, .post].flatMap { method in
         [
-            Route(method, "/api/v1/query", .metrics, "PromQL at one time; query, time, timeout, limit, stats") {
-                request in
+            Route(
+                method, "/api/v1/query", .metrics,
+                "PromQL at one time; query, time, timeout, limit, stats, max_source_resolution"
+            ) { request in
                 try await PrometheusError.answering { try await runner.instant(request) }
             },
             Route(
                 method, "/api/v1/query_range", .metrics,
-                "PromQL over time; query, start, end, step, timeout, limit, stats"
+                "PromQL over time; query, start, end, step, timeout, limit, stats, max_source_resolution"
             ) { request in
                 try await PrometheusError.answering { try await runner.range(request) }
             },
@@ -110,7 +112,7 @@ struct QueryRunner: Sendable {
     ) throws -> QueryJob {
         QueryJob(
             timeout: try parameters.duration("timeout"), limit: try parameters.resultLimit(),
-            lookback: try parameters.duration("lookback_delta"),
+            lookback: try parameters.duration("lookback_delta"), sourceResolution: try parameters.sourceResolution(),
             wantsStatistics: parameters["stats"].map { !$0.isEmpty } ?? false, language: language, body: evaluate)
     }
 
@@ -132,6 +134,17 @@ extension Response {
 }
 
 extension Query {
+    /// `max_source_resolution`, as Thanos has it: the longest stretch, milliseconds, that a rollup may stand for. `0s`
+    /// reads samples only, `5m` rollups of five minutes, too. `auto`, and by default: any.
+    func sourceResolution() throws -> Int64 {
+        if self["max_source_resolution"] == "auto" { return .max }
+        let longest = try duration("max_source_resolution") ?? .max
+        guard longest >= 0 else {
+            throw PrometheusError(.badData, "invalid parameter \"max_source_resolution\": negative")
+        }
+        return longest
+    }
+
     /// `limit`: series in the answer; 0: all.
     func resultLimit() throws -> Int {
         guard let text = self["limit"], !text.isEmpty else { return 0 }

@@ -6,10 +6,10 @@ import Telemetry
 /// What a query reads of the time before samples are kept: rollups, as samples that its function makes the right
 /// answer of.
 ///
-/// With windows and steps that are multiples of the rollups' width, the sums, counts, minima, maxima and last values
-/// over time are those of the samples themselves (sums up to rounding). Averages are means of the stretches' means;
-/// rates and increases are those of a counter that was read once per stretch, all resets included. Other functions,
-/// and plain selectors, see the last value of each stretch.
+/// With windows and steps that are multiples of the rollups' width, the sums, counts, averages, minima, maxima and last
+/// values over time are those of the samples themselves (sums up to rounding). Rates and increases are those of a
+/// counter that was read once per stretch, all resets included. Other functions, and plain selectors, see the last
+/// value of each stretch.
 struct RolledPlan: Sendable {
     struct Part: Sendable {
         let tier: RollupTier
@@ -26,7 +26,7 @@ struct RolledPlan: Sendable {
         guard range.lowerBound < samplesBegin else { return nil }
         function = hints.window > 0 ? hints.function : nil
         var end = min(range.upperBound, samplesBegin.advanced(byMilliseconds: -1))
-        for tier in RollupTier.allCases {
+        for tier in RollupTier.allCases where tier.width <= hints.sourceResolutionMax {
             guard let begin = store.begin(of: tier) else { continue }
             let first = max(begin, range.lowerBound)
             guard first <= end else { continue }
@@ -35,9 +35,6 @@ struct RolledPlan: Sendable {
         }
         if parts.isEmpty { return nil }
     }
-
-    /// `count_over_time` adds up counts.
-    var addsCounts: Bool { function == "count_over_time" }
 
     var info: String {
         let tiers = parts.reversed().map(\.tier.rawValue).joined(separator: " and ")
@@ -48,11 +45,9 @@ struct RolledPlan: Sendable {
     /// What a rollup is to the function around the selector.
     private func value(_ rollup: Rollup, keepsIncrease: Bool) -> Double {
         switch function {
-        case "sum_over_time": rollup.sum
-        case "count_over_time": rollup.count
+        case "sum_over_time", "avg_over_time": rollup.sum
         case "min_over_time": rollup.min
         case "max_over_time": rollup.max
-        case "avg_over_time": rollup.sum / rollup.count
         case "first_over_time": keepsIncrease ? rollup.first : rollup.last
         default: rollup.last
         }
@@ -63,9 +58,14 @@ struct RolledPlan: Sendable {
         _ rollups: [Rollup], keepsIncrease: Bool, to buffer: inout SampleBuffer, _ counter: inout Counter
     ) {
         let isCounter = keepsIncrease && (function == "rate" || function == "increase")
+        let isWeighted = function == "count_over_time" || function == "avg_over_time"
         for rollup in rollups {
-            buffer.append(
-                rollup.stamp, isCounter ? counter.add(rollup) : value(rollup, keepsIncrease: keepsIncrease))
+            let value = isCounter ? counter.add(rollup) : value(rollup, keepsIncrease: keepsIncrease)
+            if isWeighted {
+                buffer.append(rollup.stamp, value, weight: rollup.count)
+            } else {
+                buffer.append(rollup.stamp, value)
+            }
         }
     }
 
@@ -110,11 +110,6 @@ struct RolledReader {
         let rolled = buffer.values.count
         try readSamples(&buffer)
         guard rolled < buffer.values.count else { return }
-        if plan.addsCounts {
-            for index in rolled..<buffer.values.count where !StalenessMarker.isStale(buffer.values[index]) {
-                buffer.values[index] = 1
-            }
-        }
         let offset = counter.offset(before: buffer.values[rolled])
         guard offset > 0 else { return }
         // Up to the first reset, which the query sees by itself.

@@ -15,9 +15,10 @@ package struct StoredSeries: SeriesSource {
         let range =
             Timestamp(milliseconds: request.range.lowerBound)...Timestamp(milliseconds: request.range.upperBound)
         let places = store.index.places(of: store.index.select(request.matchers, in: range))
+        let rolled = RolledPlan(store, range, request.hints)
         return StoredSelection(
-            store, places, range, onlyLast: request.hints.needsOnlyLast,
-            rolled: RolledPlan(store, range, request.hints))
+            store, places, range, onlyLast: request.hints.needsOnlyLast, rolled: rolled,
+            kept: KeptPlan(store, request, isRolledBefore: rolled != nil))
     }
 }
 
@@ -35,18 +36,22 @@ private final class StoredSelection: SeriesSelection {
     private let damaged = Mutex(0)
     /// How rollups answer for what is not kept any more.
     private let rolled: RolledPlan?
+    /// How rollups answer for what is kept.
+    private let kept: KeptPlan?
+    private let tiersUsed = Mutex(Set<RollupTier>())
 
     init(
         _ store: TenantStore, _ places: [SeriesIndex.Place], _ range: ClosedRange<Timestamp>, onlyLast: Bool,
-        rolled: RolledPlan?
+        rolled: RolledPlan?, kept: KeptPlan?
     ) {
         self.rolled = rolled
+        self.kept = kept
         self.store = store
         self.places = places
         self.range = range
         self.onlyLast = onlyLast
         let begin = rolled?.samplesBegin ?? .distantPast
-        scope = store.scope(in: max(range.lowerBound, begin)...max(range.upperBound, begin))
+        scope = store.scope(in: max(range.lowerBound, begin)...max(range.upperBound, begin), except: kept?.choice)
         latest = onlyLast && rolled == nil ? LatestSamples(scope, places) : nil
     }
 
@@ -58,19 +63,25 @@ private final class StoredSelection: SeriesSelection {
 
     func makeReader() throws -> any SampleReader {
         Reader(
-            selection: self, reader: scope.reader(), rolled: try rolled.map { try RolledReader(store, $0) })
+            selection: self, reader: scope.reader(), kept: try kept.map { try KeptReader(scope, $0) },
+            rolled: try rolled.map { try RolledReader(store, $0) })
     }
 
-    var infos: [String] { rolled.map { [$0.info] } ?? [] }
-    var addsCounts: Bool { rolled?.addsCounts ?? false }
+    var infos: [String] {
+        let tiers = tiersUsed.withLock { $0 }
+        return (rolled.map { [$0.info] } ?? []) + (tiers.isEmpty ? [] : [KeptPlan.info(tiers)])
+    }
 
     private struct Reader: SampleReader {
         let selection: StoredSelection
         var reader: SeriesReader
+        let kept: KeptReader?
         let rolled: RolledReader?
         private var told = 0
+        private var toldTiers = 0
 
-        init(selection: StoredSelection, reader: SeriesReader, rolled: RolledReader?) {
+        init(selection: StoredSelection, reader: SeriesReader, kept: KeptReader?, rolled: RolledReader?) {
+            self.kept = kept
             self.rolled = rolled
             self.selection = selection
             self.reader = reader
@@ -79,11 +90,11 @@ private final class StoredSelection: SeriesSelection {
         mutating func read(_ position: Int, into buffer: inout SampleBuffer) throws {
             let place = selection.places[position]
             if let rolled {
-                try rolled.read(place, into: &buffer) { try reader.read(place, &$0.timestamps, &$0.values) }
+                try rolled.read(place, into: &buffer) { try readKept(place, &$0) }
             } else if selection.onlyLast {
                 try reader.readLast(place, &buffer.timestamps, &buffer.values)
             } else {
-                try reader.read(place, &buffer.timestamps, &buffer.values)
+                try readKept(place, &buffer)
             }
             tellDamage()
         }
@@ -110,10 +121,18 @@ private final class StoredSelection: SeriesSelection {
         }
 
         private mutating func tellDamage() {
-            let damaged = reader.damagedParts + (rolled?.damagedParts ?? 0)
+            let damaged = reader.damagedParts + (rolled?.damagedParts ?? 0) + (kept?.damagedParts ?? 0)
             guard damaged > told else { return }
             selection.damaged.withLock { $0 += damaged - told }
             told = damaged
+        }
+
+        private mutating func readKept(_ place: SeriesIndex.Place, _ buffer: inout SampleBuffer) throws {
+            guard let kept else { return try reader.read(place, &buffer.timestamps, &buffer.values) }
+            try kept.read(place, &reader, into: &buffer)
+            guard kept.tiersUsed.count > toldTiers else { return }
+            selection.tiersUsed.withLock { $0.formUnion(kept.tiersUsed) }
+            toldTiers = kept.tiersUsed.count
         }
     }
 

@@ -106,12 +106,16 @@ struct Chunk: Sendable {
     ) throws(QueryError) -> Bool {
         let (function, width): (RangeFunction?, Int64)
         var parameters: [[Double]] = []
+        var weights: [Double] = []
         switch base {
         case .instant: (function, width) = (nil, lookback)
         case .range(let range, let window, let columns):
-            let addsCounts = range == .countOverTime && selection.addsCounts
-            (function, width, parameters) = (addsCounts ? .sumOverTime : range, window, columns)
+            (function, width, parameters) = (range, window, columns)
             buffer.dropStale()
+            if !buffer.weights.isEmpty {
+                buffer.fillWeights()
+                weights = buffer.weights
+            }
         }
         var problem: QueryError?
         buffer.timestamps.withUnsafeBufferPointer { timestamps in
@@ -124,6 +128,7 @@ struct Chunk: Sendable {
                     return ExtendedWindow(samples: samples, kind: kind, lookback: lookback)
                         .evaluate(function, into: output)
                 }
+                if !weights.isEmpty, function.evaluate(samples, weights: weights, into: output) { return }
                 do throws(QueryError) {
                     try function.evaluate(samples, parameters, into: output)
                 } catch {

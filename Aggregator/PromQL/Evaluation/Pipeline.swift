@@ -143,7 +143,9 @@ extension Evaluator {
             if case .range = base { first -= options.lookback }
             if windowExtension == .smoothed { last += options.lookback }
         }
-        var hints = SelectHints(step: grid.count > 1 ? grid.step : 0, window: 0, function: selector.hintFunction)
+        let moves = grid.count > 1 && selector.at == nil
+        var hints = SelectHints(step: moves ? grid.step : 0, window: 0, function: selector.hintFunction)
+        hints.isExtended = selector.windowExtension != nil
         switch base {
         case .range(_, let window, _): hints.window = window
         case .instant: hints.needsOnlyLast = grid.count == 1 && selector.windowExtension == nil
@@ -157,6 +159,8 @@ extension Evaluator {
 
     func select(_ request: SeriesRequest) throws(QueryError) -> any SeriesSelection {
         let selection: any SeriesSelection
+        var request = request
+        request.hints.sourceResolutionMax = options.sourceResolutionMax
         do {
             selection = try source.select(request)
         } catch {

@@ -22,6 +22,9 @@ package struct QueryOptions: Sendable {
     package var lookback: Int64
     /// The step of subqueries that give none, milliseconds. Default 1 minute.
     package var defaultSubqueryStep: Int64
+    /// The longest stretch of time, milliseconds, that one sample read may stand for; 0: samples as they were stored.
+    /// See ``SelectHints/sourceResolutionMax``. Default: any.
+    package var sourceResolutionMax = Int64.max
     /// Asked between chunks of work; not nil ends the query with that error.
     package var interruption: @Sendable () -> QueryError?
     /// Runs chunk 0, 1, … of a number of independent chunks, on as many threads as it likes, and returns when all are

@@ -4,8 +4,10 @@ extension RangeFunction {
     ///
     /// An edge nearer than 1.1 times the mean distance of samples is reached; a farther one by half that distance; and
     /// no counter is extrapolated below zero.
+    /// - Parameter counts: how many samples stand before each index; nil: one per index.
     static func extrapolate(
-        _ samples: WindowedSamples, into output: UnsafeMutableBufferPointer<Double>, isCounter: Bool, isRate: Bool
+        _ samples: WindowedSamples, into output: UnsafeMutableBufferPointer<Double>, isCounter: Bool, isRate: Bool,
+        counts: [Double]? = nil
     ) {
         let (times, values) = (samples.timestamps, samples.values)
         // Where the counter fell; each window adds what stood before the falls in it.
@@ -29,7 +31,7 @@ extension RangeFunction {
             var toStart = Double(times[low] - (end - samples.width)) / 1000
             var toEnd = Double(end - times[last]) / 1000
             let sampled = Double(times[last] - times[low]) / 1000
-            let spacing = sampled / Double(last - low)
+            let spacing = sampled / (counts.map { $0[high] - $0[low] - 1 } ?? Double(last - low))
             let threshold = spacing * 1.1
             if toStart >= threshold { toStart = spacing / 2 }
             if isCounter, result > 0, values[low] >= 0 {

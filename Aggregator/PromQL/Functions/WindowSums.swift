@@ -105,6 +105,16 @@ struct WindowSums {
         return total.sum / count + total.error / count
     }
 
+    /// Of values that are sums themselves.
+    /// - Parameter count: of what was summed.
+    func mean(_ low: Int, _ high: Int, count: Double) -> Double {
+        let total = total(low, high)
+        if total.sum.isFinite { return total.sum / count + total.error / count }
+        var mean = KahanSum()
+        for index in low..<high { mean.add(values[index] / count) }
+        return mean.total
+    }
+
     /// For sums beyond the largest number, infinities and NaN.
     @inline(never)
     private func carefulMean(_ low: Int, _ high: Int) -> Double {

@@ -20,7 +20,6 @@ package final class CountingSource: SeriesSource {
         var count: Int { inner.count }
         var warnings: [String] { inner.warnings }
         var infos: [String] { inner.infos }
-        var addsCounts: Bool { inner.addsCounts }
         func labels(at position: Int) -> SeriesKey { inner.labels(at: position) }
         func labels(at positions: [Int], keeping names: [String]?) -> [SeriesKey] {
             inner.labels(at: positions, keeping: names)

@@ -33,6 +33,11 @@ package struct SelectHints: Sendable, Hashable {
     package var function: String?
     /// Of each series only the last sample in range is looked at; earlier ones need not be read.
     package var needsOnlyLast = false
+    /// Samples around the windows are looked at, too (`anchored`, `smoothed`).
+    package var isExtended = false
+    /// Stretches of time that one sample of the source may stand for are at most so long, milliseconds; 0: samples as
+    /// they were stored. What a source makes of longer ones must give the same answer, or be told in its infos.
+    package var sourceResolutionMax = Int64.max
 
     package init(step: Int64 = 0, window: Int64 = 0, function: String? = nil, needsOnlyLast: Bool = false) {
         self.step = step
@@ -56,14 +61,11 @@ package protocol SeriesSelection: Sendable {
     var warnings: [String] { get }
     /// What the answer rests on, where that is not the samples themselves; asked for with the warnings.
     var infos: [String] { get }
-    /// Under `count_over_time` its samples are counts themselves, to be added up.
-    var addsCounts: Bool { get }
 }
 
 extension SeriesSelection {
     package var warnings: [String] { [] }
     package var infos: [String] { [] }
-    package var addsCounts: Bool { false }
 
     package func labels(at positions: [Int], keeping names: [String]?) -> [SeriesKey] {
         positions.map { position in
@@ -77,7 +79,8 @@ extension SeriesSelection {
 /// Reads the samples of a selection's series. Not thread-safe.
 package protocol SampleReader {
     /// Appends the series' samples in the request's range, strictly ascending in time. Staleness markers are samples
-    /// whose value has the bits ``StalenessMarker/bits``.
+    /// whose value has the bits ``StalenessMarker/bits``. Samples with weights, see ``SampleBuffer/weights``, may stand
+    /// at one time.
     /// - Throws: ``QueryError`` `nativeHistogram` when the series has samples that are native histograms.
     mutating func read(_ position: Int, into buffer: inout SampleBuffer) throws
     /// Appends the last sample of each of some series, for requests that need no other; the time
@@ -105,6 +108,10 @@ package struct SampleBuffer: Sendable {
     /// Milliseconds.
     package var timestamps: [Int64] = []
     package var values: [Double] = []
+    /// How many samples each one stands for: whole numbers from 0 on. Those that are missing at the end, mostly all, are
+    /// 1. Under `count_over_time`, `avg_over_time` (whose value is then a sum) and the distance of samples that `rate`,
+    /// `increase` and `delta` reckon with; other functions do not look.
+    package private(set) var weights: [Double] = []
 
     package init() {}
 
@@ -116,22 +123,40 @@ package struct SampleBuffer: Sendable {
         timestamps.reserveCapacity(count)
         values.reserveCapacity(count)
     }
+    package mutating func append(_ timestamp: Int64, _ value: Double, weight: Double) {
+        fillWeights()
+        append(timestamp, value)
+        weights.append(weight)
+    }
     package mutating func removeAll() {
         timestamps.removeAll(keepingCapacity: true)
         values.removeAll(keepingCapacity: true)
+        weights.removeAll(keepingCapacity: true)
+    }
+    package mutating func removeLast(_ count: Int) {
+        timestamps.removeLast(count)
+        values.removeLast(count)
+        weights.removeLast(max(0, weights.count - values.count))
+    }
+
+    /// Makes the weights as many as the values.
+    mutating func fillWeights() {
+        guard weights.count < values.count else { return }
+        weights.append(contentsOf: repeatElement(1, count: values.count - weights.count))
     }
 
     /// Removes staleness markers.
     /// - Complexity: O(samples), and nothing is written when there are none.
-    mutating func dropStale() {
+    package mutating func dropStale() {
         guard var kept = values.firstIndex(where: StalenessMarker.isStale) else { return }
+        if !weights.isEmpty { fillWeights() }
         for index in kept..<values.count where !StalenessMarker.isStale(values[index]) {
             values[kept] = values[index]
             timestamps[kept] = timestamps[index]
+            if !weights.isEmpty { weights[kept] = weights[index] }
             kept += 1
         }
-        values.removeLast(values.count - kept)
-        timestamps.removeLast(timestamps.count - kept)
+        removeLast(values.count - kept)
     }
 }
 

@@ -127,11 +127,36 @@ final class DayFile: Sendable {
         }
     }
 
+    /// As ``rolled()``, of one agent.
+    func rolled(of agent: AgentNumber) throws -> Set<Int64> {
+        try readers.use { database in
+            let statement = try database.statement("SELECT id FROM mark WHERE id BETWEEN ?1 AND ?2 AND rolled = 1")
+            try statement.bind(1, Self.base(agent, 0))
+            try statement.bind(2, Self.base(agent, 15) | 0xfff_ffff)
+            var found = Set<Int64>()
+            while try statement.step() { found.insert(statement.integer(0)) }
+            return found
+        }
+    }
+
     func noteRolled(_ ids: [Int64]) throws {
         try writer.use { database in
             try database.transaction(synchronous: .normal) {
                 let statement = try database.statement(
                     "INSERT INTO mark(id, applied, rolled) VALUES (?1, 0, 1) ON CONFLICT(id) DO UPDATE SET rolled = 1")
+                for id in ids {
+                    try statement.bind(1, id)
+                    try statement.run()
+                }
+            }
+        }
+    }
+
+    /// Their rollups are lost.
+    func forgetRolled(_ ids: [Int64]) throws {
+        try writer.use { database in
+            try database.transaction(synchronous: .full) {
+                let statement = try database.statement("UPDATE mark SET rolled = 0 WHERE id = ?1")
                 for id in ids {
                     try statement.bind(1, id)
                     try statement.run()

@@ -13,6 +13,8 @@ final class OpenChunks {
     private let agent: AgentNumber
     private let range: ClosedRange<Int64>
     private let marksDeletions: Bool
+    /// What rollups answer for is left out.
+    private let rolled: RolledWindows?
     private let decompressor: ZstdDecompressor
     private var rows: [Listed]?
     /// The listed groups that may hold ids in ``activeIDs``, in the order of commit.
@@ -41,6 +43,7 @@ final class OpenChunks {
         store = scope.store
         range = scope.range
         marksDeletions = !scope.deleted.isEmpty
+        rolled = try scope.rolled(of: agent)
         self.agent = agent
     }
 
@@ -173,7 +176,9 @@ final class OpenChunks {
                 try store.onDay(day, creating: false) { file in
                     let marks = marksDeletions ? try file.marks() : [:]
                     for row in try file.rows(of: agent)
-                    where row.first <= range.upperBound && row.last >= range.lowerBound {
+                    where row.first <= range.upperBound && row.last >= range.lowerBound
+                        && rolled?.stands(for: row, of: day) != true
+                    {
                         let key = ChunkCache.Key(file: file.number, group: row.id)
                         found.append(Listed(day: day, row: row, key: key, applied: marks[row.id] ?? 0))
                     }

@@ -151,15 +151,24 @@ package final class ReadScope: Sendable {
     let range: ClosedRange<Int64>
     /// Taken before the lists of blocks and groups, so that what is not deleted any more is gone from what they list.
     let deleted: DeletionSet
+    /// Windows for which ``StandingRollups`` answer are left out by readers; nil: none are.
+    private let choice: RollupChoice?
     private let listed = Mutex<[AgentNumber: ListedBlocks]>([:])
+    private let windows = Mutex<[AgentNumber: RolledWindows]>([:])
 
-    init(_ store: TenantStore, _ range: ClosedRange<Timestamp>) {
+    init(_ store: TenantStore, _ range: ClosedRange<Timestamp>, _ choice: RollupChoice? = nil) {
         self.store = store
+        self.choice = choice
         deleted = store.deletions.current
         self.range = range.lowerBound.milliseconds...range.upperBound.milliseconds
     }
 
     package func reader() -> SeriesReader { SeriesReader(self) }
+    /// The same time, all of it from samples.
+    package var withoutChoice: ReadScope {
+        let (first, last) = (Timestamp(milliseconds: range.lowerBound), Timestamp(milliseconds: range.upperBound))
+        return ReadScope(store, first...last)
+    }
 
     /// An agent's level-0 blocks; whoever asks first decodes them, others wait for that.
     func blocks(of agent: AgentNumber) throws -> ListedBlocks {
@@ -173,11 +182,27 @@ package final class ReadScope: Sendable {
         }
     }
     private static let agentsMax = 8
+
+    /// In which of an agent's windows rollups stand for samples; the same for all readers.
+    func rolled(of agent: AgentNumber) throws -> RolledWindows? {
+        guard let choice else { return nil }
+        // Before the windows: a block that is merged meanwhile is then found in one of both.
+        let blocks = try blocks(of: agent)
+        return try windows.withLock { windows in
+            if let known = windows[agent] { return known }
+            let found = try RolledWindows(store, agent, choice, blocks)
+            windows[agent] = found
+            return found
+        }
+    }
 }
 
 extension TenantStore {
     /// For reading many series, by one or several readers.
-    package func scope(in range: ClosedRange<Timestamp>) -> ReadScope { ReadScope(self, range) }
+    /// - Parameter choice: where ``StandingRollups`` answer instead; nil: nowhere.
+    package func scope(in range: ClosedRange<Timestamp>, except choice: RollupChoice? = nil) -> ReadScope {
+        ReadScope(self, range, choice)
+    }
     /// Whether an agent delivers the series: what is pushed has no anomaly bits.
     package func hasAnomalyBits(_ place: SeriesIndex.Place) -> Bool { place.isShared || !isPushed(place.agent) }
     /// The name of the agent that a series belongs to; nil for pushed ones.

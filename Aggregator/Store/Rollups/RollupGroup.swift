@@ -18,6 +18,19 @@ enum RollupGroup {
     enum Field: UInt64, CaseIterable { case count, last, increase, max, first, min, sum }
     static let fieldsMax: UInt64 = 8
 
+    /// What of rollups is asked for; the rest need not be decoded, and says nothing then.
+    struct Fields: OptionSet, Sendable {
+        let rawValue: UInt8
+        static let count = Fields(rawValue: 1)
+        static let sum = Fields(rawValue: 2)
+        static let min = Fields(rawValue: 4)
+        static let max = Fields(rawValue: 8)
+        static let first = Fields(rawValue: 16)
+        static let last = Fields(rawValue: 32)
+        static let increase = Fields(rawValue: 64)
+        static let all = Fields(rawValue: 127)
+    }
+
     /// One series' rollups, ascending by stamp.
     struct Series {
         var id: UInt32
@@ -67,32 +80,45 @@ enum RollupGroup {
 
     /// One series of a group; nil when it is not there.
     /// - Throws: ``WireError`` for columns that do not decode or are missing.
-    static func decode(_ group: ChunkGroupReader, _ id: UInt32) throws -> Series? {
+    static func decode(_ group: ChunkGroupReader, _ id: UInt32, _ fields: Fields = .all) throws -> Series? {
         guard let position = group.position(of: UInt64(id) * fieldsMax) else { return nil }
         let stamps = group.timestamps(position)
-        let count = try group.values(position)
-        func column(_ field: Field) throws -> [Double]? {
-            guard let position = group.position(of: UInt64(id) * fieldsMax + field.rawValue) else { return nil }
+        func place(_ field: Field) -> Int? { group.position(of: UInt64(id) * fieldsMax + field.rawValue) }
+        func column(_ field: Field, _ isWanted: Bool) throws -> [Double]? {
+            guard isWanted, let position = place(field) else { return nil }
             let values = try group.values(position)
             guard values.count == stamps.count else { throw WireError.invalid("rollup columns") }
             return values
         }
-        guard let last = try column(.last) else { throw WireError.invalid("rollup columns") }
-        let increase = try column(.increase)
-        let (max, first) = (try column(.max), try column(.first))
-        let (min, sum) = (try column(.min), try column(.sum))
+        let keepsIncrease = place(.increase) != nil
+        // What is left out follows from others, see above.
+        let sum = try column(.sum, fields.contains(.sum))
+        let min = try column(.min, fields.contains(.min))
+        let takesFirst = fields.contains(.first) || fields.contains(.min) && min == nil && keepsIncrease
+        let first = try column(.first, takesFirst)
+        let increase = try column(.increase, fields.contains(.increase) || takesFirst && first == nil)
+        let takesMax = fields.contains(.max) || fields.contains(.min) && min == nil && !keepsIncrease
+        let max = try column(.max, takesMax)
+        let takesSum = fields.contains(.sum) && sum == nil
+        let count = try column(.count, fields.contains(.count) || takesSum)
+        let takesLast =
+            fields.contains(.last) || takesSum || takesMax && max == nil || takesFirst && first == nil
+        let last = try column(.last, takesLast)
+        guard !takesLast || last != nil else { throw WireError.invalid("rollup columns") }
         var rollups: [Rollup] = []
         rollups.reserveCapacity(stamps.count)
         for index in stamps.indices {
-            let highest = max?[index] ?? last[index]
-            let earliest = first?[index] ?? (increase.map { last[index] - $0[index] } ?? last[index])
+            let latest = last?[index] ?? 0
+            let highest = max?[index] ?? latest
+            let earliest = first?[index] ?? (increase.map { latest - $0[index] } ?? latest)
+            let number = count?[index] ?? 1
             rollups.append(
                 Rollup(
-                    stamp: stamps[index], count: count[index], sum: sum?[index] ?? count[index] * last[index],
-                    min: min?[index] ?? (increase == nil ? highest : earliest), max: highest, first: earliest,
-                    last: last[index], increase: increase?[index] ?? 0))
+                    stamp: stamps[index], count: number, sum: sum?[index] ?? number * latest,
+                    min: min?[index] ?? (keepsIncrease ? earliest : highest), max: highest, first: earliest,
+                    last: latest, increase: increase?[index] ?? 0))
         }
-        return Series(id: id, rollups: rollups, keepsIncrease: increase != nil)
+        return Series(id: id, rollups: rollups, keepsIncrease: keepsIncrease)
     }
 
     /// The series that a group holds, ascending.

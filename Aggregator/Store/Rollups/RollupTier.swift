@@ -9,6 +9,8 @@ package enum RollupTier: String, CaseIterable, Sendable {
     var unitDays: Int64 { self == .fiveMinutes ? 1 : 4 }
     /// Of each file.
     static let unitsPerFile: Int64 = 16
+    /// Of level 1, in the longest unit.
+    static let windowsPerUnitMax: Int64 = 48
     var daysPerFile: Int64 { unitDays * Self.unitsPerFile }
     var filePrefix: String { "rollup-\(rawValue)-" }
 

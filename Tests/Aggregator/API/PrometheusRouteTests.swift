@@ -48,6 +48,8 @@ import Testing
                 ("/api/v1/query_range?query=up&start=0&end=1&step=0", 400, "bad_data", "positive"),
                 ("/api/v1/query_range?query=up&start=0&end=90000000&step=1", 400, "bad_data", "11,000"),
                 ("/api/v1/query_range?query=up&start=2&end=1&step=1", 400, "bad_data", "before start"),
+                ("/api/v1/query?query=up&max_source_resolution=x", 400, "bad_data", "max_source_resolution"),
+                ("/api/v1/query?query=up&max_source_resolution=-5m", 400, "bad_data", "max_source_resolution"),
                 ("/api/v1/series", 400, "bad_data", "match[]"),
                 ("/api/v1/series?match[]=up%7B", 400, "bad_data", "1:4: parse error"),
                 ("/api/v1/labels?start=yesterday", 400, "bad_data", "start"),

@@ -38,15 +38,18 @@ import Testing
             if day == 0 { time.advance(milliseconds: 1440 * Self.minute) }
         }
         try store.maintain()
-        let result = try QueryEngine(source: StoredSeries(store: store)).instant(
+        var options = QueryOptions()
+        // What is kept answers by itself, so that it tells what is right.
+        if rawDays > 1 { options.sourceResolutionMax = 0 }
+        let result = try QueryEngine(source: StoredSeries(store: store), options: options).instant(
             query, at: Timestamp(milliseconds: Self.start + minutes * Self.minute))
         guard case .vector(let vector) = result.value else { return (result, nil) }
         return (result, vector.values.first)
     }
 
     @Test(
-        "sums, counts, extremes and last values are those of the samples",
-        arguments: ["sum", "count", "min", "max", "last", "present"])
+        "sums, counts, means, extremes and last values are those of the samples",
+        arguments: ["sum", "count", "avg", "min", "max", "last", "present"])
     func exact(_ function: String) throws {
         for (window, at) in [("2h", Int64(600)), ("1d", 1445), ("30h", 2800)] {
             let query = "\(function)_over_time(grown_total[\(window)])"
@@ -59,7 +62,7 @@ import Testing
         }
     }
 
-    @Test("means and increases are near those of the samples", arguments: ["avg_over_time", "increase", "rate"])
+    @Test("increases are near those of the samples", arguments: ["increase", "rate"])
     func near(_ function: String) throws {
         for (window, at) in [("6h", Int64(900)), ("30h", 2800)] {
             let query = "\(function)(grown_total[\(window)])"
