@@ -38,7 +38,7 @@ final class ForwardService: Sendable {
             } catch { report("the forwarding of \(tenant) cannot be ended: \(error)") }
         }
         for (tenant, settings) in settings.sorted(by: { $0.key < $1.key }) {
-            guard let client = RemoteWriteClient(settings) else { continue }
+            guard RemoteWriteTarget(settings.url) != nil else { continue }
             // Now, so that nothing of what comes in goes without its turn.
             do { try store.tenant(tenant).startForwarding() } catch {
                 // The thread tries again; samples that come before it succeeds are not handed on.
@@ -46,16 +46,16 @@ final class ForwardService: Sendable {
             }
             let commands = BoundedQueue<Command>(itemsMax: 1)
             let thread = WorkerThread(name: "forwarding of \(tenant)") { [self] in
-                run(tenant, settings, client, commands)
+                run(tenant, settings, commands)
             }
             running.withLock { $0.append(Running(thread: thread, commands: commands)) }
         }
     }
 
     private func run(
-        _ tenant: TenantID, _ settings: ForwardSettings, _ client: RemoteWriteClient,
-        _ commands: BoundedQueue<Command>
+        _ tenant: TenantID, _ settings: ForwardSettings, _ commands: BoundedQueue<Command>
     ) {
+        guard let client = RemoteWriteClient(settings, time: time) else { return }
         var forwarder: Forwarder?
         var current: TenantStore?
         var told: String?

@@ -17,8 +17,8 @@ package struct Forwarder {
         case taken
         /// The receiver will never take it.
         case refused(String)
-        /// It may take it another time.
-        case later(String)
+        /// It may take it another time; not before the given time has passed, if it says so.
+        case later(String, afterMilliseconds: Int64? = nil)
     }
 
     /// A request that was refused is sent again in so many parts, so that what is refused costs its part only.
@@ -82,10 +82,10 @@ package struct Forwarder {
                 request?.parts.removeFirst()
             case .refused(let reason):
                 refuse(part, reason)
-            case .later(let reason):
+            case .later(let reason, let after):
                 metrics.add("stagebox_forward_retries_total", 1, "tenant", store.tenant.rawValue)
                 note(trouble: reason)
-                return backoff.nextDelayMilliseconds(using: &generator)
+                return max(backoff.nextDelayMilliseconds(using: &generator), after ?? 0)
             }
         }
         finish()

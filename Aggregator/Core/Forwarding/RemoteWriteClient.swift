@@ -1,24 +1,34 @@
 import Compression
 import Interchange
 import MQTT
+package import RuntimeSupport
 import Snappy
 
-/// Sends bodies of Prometheus remote write 1.0, each on a connection of its own. Blocks.
-struct RemoteWriteClient: Sendable {
+/// Sends bodies of Prometheus remote write 1.0, over one connection as long as the receiver keeps it open. Blocks; one
+/// thread's own.
+package final class RemoteWriteClient {
     /// Of what a receiver says to it.
     static let answerBytesMax = 1 << 20
 
-    let target: RemoteWriteTarget
-    let settings: ForwardSettings
+    private let target: RemoteWriteTarget
+    private let settings: ForwardSettings
+    private let time: any TimeSource
+    private let connection: KeptConnection
+    /// Connections made so far.
+    package var connectionCount: Int { connection.connectionCount }
 
-    init?(_ settings: ForwardSettings) {
+    package init?(_ settings: ForwardSettings, time: any TimeSource) {
         guard let target = RemoteWriteTarget(settings.url) else { return nil }
         self.target = target
         self.settings = settings
+        self.time = time
+        connection = KeptConnection(
+            target.address, trust: target.address.isTLS ? .authority(path: settings.authorityPath) : nil,
+            timeoutSeconds: settings.timeoutSeconds)
     }
 
     /// - Parameter body: not compressed yet.
-    func send(_ body: [UInt8]) -> Forwarder.Outcome {
+    package func send(_ body: [UInt8]) -> Forwarder.Outcome {
         let compressed: [UInt8]
         switch settings.encoding {
         case .snappy: compressed = SnappyBlock.compress(body)
@@ -35,14 +45,11 @@ struct RemoteWriteClient: Sendable {
             }
         }
         do {
-            let connection = try PinnedConnection(
-                host: target.address.host, port: target.address.port,
-                trust: target.address.isTLS ? .authority(path: settings.authorityPath) : nil,
-                timeoutSeconds: settings.timeoutSeconds)
-            let answer = try HTTPExchange.send(
-                "POST", target.path, headers: headers, body: compressed, to: target.address,
-                over: connection, answerBytesMax: Self.answerBytesMax)
-            return Forwarder.Outcome(status: answer.status, text: answer.text)
+            let answer = try connection.send(
+                "POST", target.path, headers: headers, body: compressed, answerBytesMax: Self.answerBytesMax)
+            return Forwarder.Outcome(
+                status: answer.status, text: answer.text,
+                retryAfter: answer.retryAfter.flatMap { RetryAfter.milliseconds($0, now: time.now) })
         } catch {
             return .later("\(error)")
         }
@@ -51,11 +58,13 @@ struct RemoteWriteClient: Sendable {
 
 extension Forwarder.Outcome {
     /// 401, 403, 404, 405 and 415 speak of the settings, not of the samples, which wait until those are right.
-    package init(status: Int, text: String) {
+    /// - Parameter retryAfter: milliseconds that the answer asks to wait; heeded with 429 and 503.
+    package init(status: Int, text: String, retryAfter: Int64? = nil) {
         let reason = "\(status) \(text.prefix(200))"
         switch status {
         case 200..<300: self = .taken
-        case 401, 403, 404, 405, 408, 415, 429: self = .later(reason)
+        case 429, 503: self = .later(reason, afterMilliseconds: retryAfter)
+        case 401, 403, 404, 405, 408, 415: self = .later(reason)
         case 400..<500: self = .refused(reason)
         default: self = .later(reason)
         }

@@ -5,10 +5,13 @@ public enum HTTPExchange {
     public struct Answer: Sendable, Equatable {
         public var status: Int
         public var body: [UInt8]
+        /// The header Retry-After in lower case: seconds, or a date.
+        public var retryAfter: String?
         public var text: String { String(decoding: body, as: UTF8.self) }
-        public init(status: Int, body: [UInt8]) {
+        public init(status: Int, body: [UInt8], retryAfter: String? = nil) {
             self.status = status
             self.body = body
+            self.retryAfter = retryAfter
         }
     }
 
@@ -70,20 +73,52 @@ public enum HTTPExchange {
         to address: Address, over connection: PinnedConnection, answerBytesMax: Int = 64 << 20,
         secondsMax: Int = HTTPExchange.secondsMax
     ) throws(Failure) -> Answer {
-        var head = "\(method) \(path) HTTP/1.1\r\nHost: \(address.authority)\r\nConnection: close\r\n"
-        if !body.isEmpty || method == "POST" { head += "Content-Length: \(body.count)\r\n" }
-        for header in headers { head += "\(header.name): \(header.value)\r\n" }
+        let request = Request(method: method, path: path, headers: headers, body: body, address: address)
+        let (answer, _) = try exchange(
+            request, keepsOpen: false, over: connection, answerBytesMax: answerBytesMax, secondsMax: secondsMax)
+        guard let answer else { throw .malformed("no header") }
+        return answer
+    }
+
+    struct Request {
+        var method: String
+        var path: String
+        var headers: [(name: String, value: String)]
+        var body: [UInt8]
+        var address: Address
+
+        func bytes(keepsOpen: Bool) -> [UInt8] {
+            var head = "\(method) \(path) HTTP/1.1\r\nHost: \(address.authority)\r\n"
+            if !keepsOpen { head += "Connection: close\r\n" }
+            if !body.isEmpty || method == "POST" { head += "Content-Length: \(body.count)\r\n" }
+            for header in headers { head += "\(header.name): \(header.value)\r\n" }
+            return Array((head + "\r\n").utf8) + body
+        }
+    }
+
+    /// - Parameter keepsOpen: asks the server not to end the connection.
+    /// - Returns: no answer when the connection ended or broke before the first byte of one; `leavesOpen`: another
+    ///   request may follow.
+    static func exchange(
+        _ request: Request, keepsOpen: Bool, over connection: PinnedConnection, answerBytesMax: Int, secondsMax: Int
+    ) throws(Failure) -> (answer: Answer?, leavesOpen: Bool) {
         let deadline = PinnedConnection.deadline(secondsFromNow: secondsMax)
-        let hasBody = method != "HEAD"
+        let hasBody = request.method != "HEAD"
         var framing = HTTPFraming(hasBody: hasBody)
+        var hasBegun = false
         let bytes: [UInt8]
         do throws(PinnedConnection.Failure) {
-            try connection.send(Array((head + "\r\n").utf8) + body, until: deadline)
-            bytes = try connection.read(max: answerBytesMax, until: deadline) { framing.isComplete($0) }
+            try connection.send(request.bytes(keepsOpen: keepsOpen), until: deadline)
+            bytes = try connection.read(max: answerBytesMax, until: deadline) { bytes in
+                hasBegun = !bytes.isEmpty
+                return framing.isComplete(bytes)
+            }
         } catch {
-            throw .connection(error)
+            guard keepsOpen, !hasBegun, error.isBreak else { throw .connection(error) }
+            return (nil, false)
         }
-        return try parse(bytes, hasBody: hasBody)
+        guard !bytes.isEmpty else { return (nil, false) }
+        return (try parse(bytes, hasBody: hasBody), keepsOpen && framing.leavesOpen(bytes))
     }
 
     /// A whole answer: sized, chunked, or ended by the connection.

@@ -12,6 +12,9 @@ struct HTTPFraming {
         var status: Int
         var end: Int
         var body: Body
+        /// The server says that it ends the connection, or speaks HTTP/1.0.
+        var closes = false
+        var retryAfter: String?
     }
     private var head: Head?
     /// Of the head's end: nothing before it is looked at again.
@@ -54,23 +57,38 @@ struct HTTPFraming {
         }
     }
 
+    /// Whether the connection may carry another request, after ``isComplete(_:)`` has seen all the same bytes.
+    func leavesOpen(_ bytes: [UInt8]) -> Bool {
+        guard let head, !head.closes else { return false }
+        switch head.body {
+        case .none: return bytes.count == head.end
+        case .sized(let count): return bytes.count - head.end == count
+        // Behind the last chunk, without trailers.
+        case .chunked:
+            return isLastChunk && bytes.count == chunk + 5 && bytes.suffix(5).elementsEqual([48, 13, 10, 13, 10])
+        case .untilEnd, .malformed: return false
+        }
+    }
+
     /// The answer after ``isComplete(_:)`` has seen the same bytes.
     func result(_ bytes: [UInt8]) -> Result<HTTPExchange.Answer, HTTPExchange.Failure> {
         guard let head else { return .failure(.malformed("no header")) }
-        let body = bytes[head.end...]
+        let rest = bytes[head.end...]
+        let body: [UInt8]
         switch head.body {
         case .malformed(let reason): return .failure(.malformed(reason))
-        case .none: return .success(HTTPExchange.Answer(status: head.status, body: []))
-        case .untilEnd: return .success(HTTPExchange.Answer(status: head.status, body: Array(body)))
+        case .none: body = []
+        case .untilEnd: body = Array(rest)
         case .sized(let count):
-            guard body.count >= count else { return .failure(.malformed("cut off")) }
-            return .success(HTTPExchange.Answer(status: head.status, body: Array(body.prefix(count))))
+            guard rest.count >= count else { return .failure(.malformed("cut off")) }
+            body = Array(rest.prefix(count))
         case .chunked:
             guard isLastChunk, let whole = Self.unchunked(bytes, from: head.end) else {
                 return .failure(.malformed("cut off"))
             }
-            return .success(HTTPExchange.Answer(status: head.status, body: whole))
+            body = whole
         }
+        return .success(HTTPExchange.Answer(status: head.status, body: body, retryAfter: head.retryAfter))
     }
 
     private static func readHead(_ bytes: [UInt8], from start: Int, to end: Int, _ hasBody: Bool) -> Head {
@@ -84,6 +102,7 @@ struct HTTPFraming {
             return head
         }
         head.status = status
+        head.closes = first.hasPrefix("http/1.0")
         var length: Int?
         for line in lines.dropFirst() {
             guard let colon = line.firstIndex(of: ":") else { continue }
@@ -96,6 +115,8 @@ struct HTTPFraming {
                     return head
                 }
                 length = count
+            case "connection": head.closes = head.closes || value.split(separator: ",").contains("close")
+            case "retry-after": head.retryAfter = String(line[line.index(after: colon)...].drop { $0 == " " })
             default: continue
             }
         }

@@ -22,6 +22,13 @@ public final class PinnedConnection {
         case wrongKey(found: String)
         case io(String)
         case tooLarge(Int)
+        static let late = "no answer in time"
+        static let tooLong = "the answer takes too long"
+        static let unread = "the other side takes too long to read"
+        /// The other side ended the connection; it is not merely slow.
+        var isBreak: Bool {
+            if case .io(let reason) = self { ![Self.late, Self.tooLong, Self.unread].contains(reason) } else { false }
+        }
         public var description: String {
             switch self {
             case .cannotConnect(let target, let code):
@@ -120,10 +127,16 @@ public final class PinnedConnection {
         }
     }
 
+    /// Nothing has come that nobody has read: while no answer is due, the other side has not ended the connection.
+    var isQuiet: Bool {
+        var waiting = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+        return poll(&waiting, 1, 0) == 0
+    }
+
     /// Monotonic seconds: for ``send(_:until:)`` and ``read(max:until:isComplete:)``.
     public static func deadline(secondsFromNow seconds: Int) -> Int { now() + seconds }
 
-    private static func now() -> Int {
+    static func now() -> Int {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return time.tv_sec
@@ -133,7 +146,7 @@ public final class PinnedConnection {
     public func send(_ bytes: [UInt8], until deadline: Int = .max) throws(Failure) {
         var offset = 0
         while offset < bytes.count {
-            guard Self.now() < deadline else { throw .io("the other side takes too long to read") }
+            guard Self.now() < deadline else { throw .io(Failure.unread) }
             let sent = bytes.withUnsafeBytes { buffer -> Int in
                 let rest = UnsafeRawBufferPointer(
                     rebasing: buffer[offset..<min(buffer.count, offset + Self.pieceBytes)])
@@ -159,7 +172,7 @@ public final class PinnedConnection {
         var received: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: Self.pieceBytes)
         while !isComplete(received) {
-            guard Self.now() < deadline else { throw .io("the answer takes too long") }
+            guard Self.now() < deadline else { throw .io(Failure.tooLong) }
             let count = chunk.withUnsafeMutableBytes { buffer -> Int in
                 session != nil
                     ? Int(SSL_read(session, buffer.baseAddress, Int32(buffer.count)))
@@ -181,13 +194,13 @@ public final class PinnedConnection {
         if let session {
             switch SSL_get_error(session, Int32(count)) {
             case SSL_ERROR_ZERO_RETURN: return true
-            case SSL_ERROR_WANT_READ: throw .io("no answer in time")
+            case SSL_ERROR_WANT_READ: throw .io(Failure.late)
             default: throw .io("it ended before the answer did")
             }
         }
         if count == 0 { return true }
         if code == EINTR { return false }
-        throw .io(code == EAGAIN ? "no answer in time" : String(cString: strerror(code)))
+        throw .io(code == EAGAIN ? Failure.late : String(cString: strerror(code)))
     }
 
     private static func lastError() -> String {

@@ -139,6 +139,40 @@ import Testing
         #expect(bench.samples.count == 5 && bench.requests == 1)
     }
 
+    @Test("a receiver that says when to come again is not asked earlier; requests share a connection", .ownThread)
+    func retryAfter() throws {
+        let server = try LoopbackHTTP([
+            .status(200), .status(429, "Retry-After: 120\r\n"), .status(503, "Retry-After: 90\r\n"), .status(503),
+        ])
+        let bench = try Bench()
+        bench.settings.url = "http://127.0.0.1:\(server.port)/api/v1/write"
+        bench.settings.samplesPerSend = 10
+        let client = try #require(RemoteWriteClient(bench.settings, time: bench.time))
+        var forwarder = try Forwarder(
+            bench.store, bench.settings, time: bench.time, metrics: bench.stores.metrics, report: { _ in }
+        ) { client.send($0) }
+        try bench.push(0..<25)
+        #expect(try forwarder.step() == 0)
+        #expect(try forwarder.step() == 120_000)
+        #expect(try forwarder.step() == 90_000)
+        #expect(try (100...4000).contains(forwarder.step()))
+        try bench.run(&forwarder)
+        #expect(bench.value("stagebox_forward_sent_samples_total") == 25)
+        #expect(server.bodies.count == 6 && Set(server.bodies).count == 3)
+        #expect(server.connections == 1 && client.connectionCount == 1)
+    }
+
+    @Test(
+        "Retry-After is seconds or a date, at most ten minutes",
+        arguments: [
+            ("0", 0), ("17", 17_000), ("86400", 600_000), ("99999999999999999999", nil), ("-1", nil), ("+5", nil),
+            ("soon", nil), ("thu, 01 jan 1970 00:00:30 gmt", 25_000), ("Thu, 01 Jan 1970 00:00:01 GMT", 0),
+            ("Fri, 02 Jan 1970 00:00:00 GMT", 600_000), ("Thu, 41 Jan 1970 00:00:30 GMT", nil), ("", nil),
+        ] as [(String, Int64?)])
+    func retryAfterTexts(text: String, expected: Int64?) {
+        #expect(RetryAfter.milliseconds(text, now: Timestamp(milliseconds: 5000)) == expected)
+    }
+
     @Test(
         "what a status means",
         arguments: [
