@@ -124,6 +124,7 @@ struct FederationTests {
         var encoder = RemoteWriteEncoder(.one)
         let stale = Double(bitPattern: 0x7ff0_0000_0000_0002)
         encoder.add(key, timestamps: [now - 3_600_000, now - 2000, now - 1000], values: [0.1, 2, stale])
+        encoder.add(MetricFamily(name: "resent", type: .gauge))
         let body = encoder.finish()
         func post(_ tree: SmokeTree) throws -> Int {
             try HTTPLoopback.send("POST", "/api/v1/write", body: body, port: tree.intakePort).status
@@ -143,6 +144,8 @@ struct FederationTests {
         let query = try global.api(
             "GET", "/api/v1/query?query=resent&time=\(seconds)")
         #expect(query.text.contains(#""result":[]"#), "the marker of staleness is lost: \(query.text)")
+        let metadata = try global.api("GET", "/api/v1/metadata?metric=resent")
+        #expect(metadata.text.contains(#""type":"gauge""#), "\(metadata.text)")
         #expect(try post(regional) == 403)
     }
 

@@ -11,7 +11,8 @@ public struct RelayedSeries: Sendable, Equatable {
     init(_ descriptor: SeriesDescriptor) { self.descriptor = descriptor }
 }
 
-/// A body of remote write 1.0 as a relay takes it in: every series keeps its labels and bears the relay's name.
+/// A body of remote write 1.0 as a relay takes it in: every series keeps its labels and bears the relay's name. Its type
+/// is what the body's own metadata says; help and units are not kept.
 ///
 /// What cannot be handed on is counted and named once; the rest stands. Values are kept bit for bit, so staleness
 /// markers stay what they are.
@@ -40,14 +41,14 @@ public struct RelayedWrite: Sendable {
         var columns = SampleColumns()
         var gathered: [RelayedSeries] = []
         var numbers: [SeriesKey: UInt32] = [:]
-        let summary = try decoder.decode(body, .one, into: &columns) { key, type in
+        let summary = try decoder.decode(body, .one, into: &columns) { key, _ in
             // The same labels in another order are another spelling of one series.
             if let known = numbers[key] { return known }
             let relayed = key.relayed(by: relay)
             guard relayed.isWithinLimits else { return nil }
             let number = UInt32(gathered.count)
             numbers[key] = number
-            gathered.append(RelayedSeries(SeriesDescriptor(key: relayed, type: type)))
+            gathered.append(RelayedSeries(SeriesDescriptor(key: relayed, type: .unknown)))
             return number
         }
         refuse(summary.refusedSamples, summary.problem ?? "labels that break remote write's rules")
@@ -63,7 +64,9 @@ public struct RelayedWrite: Sendable {
             gathered[Int(columns.series[index])].timestamps.append(time)
             gathered[Int(columns.series[index])].values.append(columns.values[index])
         }
+        let types = MetricTypes(summary.metadata)
         for index in gathered.indices {
+            gathered[index].descriptor.type = types.type(of: gathered[index].descriptor.key[SeriesKey.nameLabel] ?? "")
             gathered[index].settle()
             sampleCount += gathered[index].values.count
         }

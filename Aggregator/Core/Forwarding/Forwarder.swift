@@ -166,12 +166,19 @@ package struct Forwarder {
         trouble = reason
     }
 
+    /// With the types of its metrics: a request speaks for itself, whoever takes it and whenever.
     private func body(of part: ArraySlice<ForwardBatch.Series>) -> [UInt8] {
         var encoder = RemoteWriteEncoder(.one)
         let keys = store.index.keys(part.map(\.id))
+        var families: [String: MetricFamily] = [:]
         for (series, key) in zip(part, keys) where !key.labels.isEmpty {
             encoder.add(key, timestamps: series.timestamps, values: series.values)
+            let name = key[SeriesKey.nameLabel] ?? ""
+            if let family = MetricTypes.family(of: name, store.index.type(of: series.id)) {
+                families[family.name] = families[family.name] ?? family
+            }
         }
+        for (_, family) in families.sorted(by: { $0.key < $1.key }) { encoder.add(family) }
         return encoder.finish()
     }
 }

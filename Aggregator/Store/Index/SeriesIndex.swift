@@ -107,7 +107,7 @@ package final class SeriesIndex: Sendable {
     func clip(_ ids: [SeriesID], _ range: ClosedRange<Int64>) {
         state.withLock { $0.clip(ids, range) }
     }
-    func type(of id: SeriesID) -> MetricType {
+    package func type(of id: SeriesID) -> MetricType {
         state.withLock { MetricType(rawValue: UInt8(truncatingIfNeeded: $0.type(of: id))) ?? .unknown }
     }
     func agent(of id: SeriesID) -> AgentNumber? { state.withLock { $0.agent(of: id) } }

@@ -98,7 +98,14 @@ struct SeriesIndexState: Sendable {
     }
 
     mutating func add(_ key: SeriesKey, _ type: MetricType, agent: AgentNumber) -> SeriesID {
-        if let known = find(key) { return known }
+        if let known = find(key) {
+            // Whoever sends it may have learnt its type since.
+            if type != .unknown, let position = Self.position(of: known.rawValue, in: ids), types[position] == 0 {
+                types[position] = type.rawValue
+                dirty.insert(known.rawValue)
+            }
+            return known
+        }
         guard nextID < .max else { return .none }
         let id = nextID
         append(id: id, key, type, agent: agent, first: .max, last: .min)

@@ -32,6 +32,28 @@ struct RelayedWriteTests {
         #expect(write.series[0].values.map(\.bitPattern) == [1, -0.0, stale].map(\.bitPattern))
     }
 
+    @Test("series have the types that the body's metadata gives their families, wherever it stands")
+    func types() throws {
+        let families = [
+            MetricFamily(name: "a_total", type: .counter), MetricFamily(name: "h", type: .histogram),
+            MetricFamily(name: "s", type: .summary), MetricFamily(name: "g", type: .gauge),
+            MetricFamily(name: "gh", type: .gaugehistogram),
+        ]
+        let names = ["a_total", "h_bucket", "h_count", "s", "s_sum", "g", "g_sum", "other", "gh_bucket"]
+        var (first, last) = (RemoteWriteEncoder(.one), RemoteWriteEncoder(.one))
+        for family in families { first.add(family) }
+        for name in names {
+            first.add(key(name), timestamps: [1], values: [1])
+            last.add(key(name), timestamps: [1], values: [1])
+        }
+        for family in families { last.add(family) }
+        for body in [first.finish(), last.finish()] {
+            let types = try read(body).series.map(\.descriptor.type)
+            #expect(
+                types == [.counter, .histogram, .histogram, .summary, .summary, .gauge, .unknown, .unknown, .gauge])
+        }
+    }
+
     @Test("samples out of order are put in order, of two at one time the last counts; one series in parts is one")
     func order() throws {
         let write = try read(body([(key("a"), [3000, 1000, 3000], [3, 1, 33]), (key("a"), [2000], [2])]))

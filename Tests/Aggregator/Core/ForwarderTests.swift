@@ -17,6 +17,7 @@ import Testing
         var answers: [Forwarder.Outcome] = []
         /// Of requests that were taken.
         var samples: [SeriesKey: [Int64: Double]] = [:]
+        var families: [MetricFamily] = []
         var requests = 0
         var repeated = 0
         var reports: [String] = []
@@ -43,10 +44,11 @@ import Testing
             var decoder = RemoteWriteDecoder(seed: 1)
             var columns = SampleColumns()
             var keys: [SeriesKey] = []
-            _ = try? decoder.decode(body, .one, into: &columns) { key, _ in
+            let summary = try? decoder.decode(body, .one, into: &columns) { key, _ in
                 keys.append(key)
                 return UInt32(keys.count - 1)
             }
+            families = summary?.metadata ?? []
             if keys.contains(where: isRefused) { return .refused("400 out of bounds") }
             for index in columns.values.indices {
                 let key = keys[Int(columns.series[index])]
@@ -127,6 +129,32 @@ import Testing
         try bench.push(64..<70)
         try bench.run(&forwarder)
         #expect(bench.samples.count == 66)
+    }
+
+    @Test("each request tells the types of its metrics, by family as Prometheus does")
+    func types() throws {
+        let bench = try Bench()
+        var forwarder = try bench.forwarder()
+        var write = SampleWrite()
+        let metrics: [(String, MetricType)] = [
+            ("a_total", .counter), ("b", .gauge), ("c_bucket", .histogram), ("c_count", .histogram), ("d", .unknown),
+        ]
+        for (name, type) in metrics {
+            write.begin(bench.store.pushed.add(SeriesDescriptor(key: SeriesKey(name: name, labels: []), type: type)))
+            write.append(bench.time.now.milliseconds, 1)
+        }
+        try bench.store.commit(pushed: try bench.store.prepare(write))
+        bench.time.advance(milliseconds: 5000)
+        try bench.run(&forwarder)
+        #expect(
+            bench.families == [
+                MetricFamily(name: "a_total", type: .counter), MetricFamily(name: "b", type: .gauge),
+                MetricFamily(name: "c", type: .histogram),
+            ])
+        #expect(bench.samples.count == 5)
+        try bench.push(1..<2)
+        try bench.run(&forwarder)
+        #expect(bench.families == [MetricFamily(name: "m1", type: .gauge)])
     }
 
     @Test("only series that match are sent")
