@@ -81,6 +81,7 @@ let shared: [Target] = [
     module("Shared/Compression", ["CZstd"]),
     module("Shared/Snappy", ["CSnappy"]),
     module("Shared/Gzip", ["CZlib"]),
+    module("Shared/YAML", ["CYAML"]),
     module("Shared/WireFormat", ["Telemetry", "Compression"]),
     module("Shared/Sealing", ["Telemetry", "WireFormat", "CSodium"]),
     module("Shared/SQLite", ["CSQLite"]),
@@ -91,7 +92,7 @@ let shared: [Target] = [
 let agent: [Target] = [
     module("Agent/Collectors", ["Telemetry", "RuntimeSupport"]),
     module("Agent/Intake", ["Telemetry", "JSON"]),
-    module("Agent/Sources", ["Telemetry", "JSON", "Interchange", "Intake"]),
+    module("Agent/Sources", ["Telemetry", "JSON", "Interchange", "Intake", "YAML"]),
     module("Agent/Buffer", ["Telemetry", "WireFormat", "SQLite", "RuntimeSupport"]),
     module("Agent/Uplink", ["Telemetry", "WireFormat", "RuntimeSupport"]),
     module("Agent/LocalRules", ["Telemetry"]),
@@ -118,7 +119,7 @@ let aggregator: [Target] = [
         "Aggregator/Store",
         ["Telemetry", "RuntimeSupport", "WireFormat", "Compression", "SQLite", "Ingest", "Detection"]),
     module("Aggregator/PromQL", ["Telemetry"]),
-    module("Aggregator/Rules", ["Telemetry", "PromQL", "CYAML"]),
+    module("Aggregator/Rules", ["Telemetry", "PromQL", "YAML"]),
     module("Aggregator/Access", ["Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "COpenSSL"]),
     module(
         "Aggregator/API",

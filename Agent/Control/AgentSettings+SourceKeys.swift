@@ -36,7 +36,8 @@ extension AgentSettings {
         SettingKey(
             name: "scrape.files", type: "paths", standard: "off",
             range: "absolute, up to 16 with commas between; off for none",
-            meaning: "JSON files that name targets, as Prometheus' file_sd reads; * and ? match names", isRemote: false
+            meaning: "files that name targets, as Prometheus' file_sd reads (.json, .yml, .yaml); * and ? match names",
+            isRemote: false
         ) { value, settings in
             let paths = value == "off" ? [] : list(value)
             guard paths.count <= 16, paths.allSatisfy({ $0.hasPrefix("/") }) else {

@@ -1,5 +1,6 @@
 package import PromQL
 import Telemetry
+import YAML
 
 /// Reads Prometheus' rule files (`groups: - name: … rules: …`), as strictly as `promtool check rules`.
 ///

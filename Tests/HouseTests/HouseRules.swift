@@ -36,15 +36,15 @@ struct HouseRules {
             ("Shared/Telemetry", []), ("Shared/WireFormat", ["Telemetry", "Compression"]),
             ("Shared/Interchange", ["Telemetry", "JSON"]), ("Shared/JSON", []), ("Shared/Snappy", ["CSnappy"]),
             ("Shared/Gzip", ["CZlib"]), ("Shared/Detection", ["Telemetry", "Glibc"]),
-            ("Shared/Compression", ["CZstd"]),
+            ("Shared/Compression", ["CZstd"]), ("Shared/YAML", ["CYAML"]),
             ("Agent/Uplink", ["Telemetry", "WireFormat", "RuntimeSupport"]),
             ("Agent/Intake", ["Telemetry", "JSON"]),
-            ("Agent/Sources", ["Telemetry", "JSON", "Interchange", "Intake", "Glibc"]),
+            ("Agent/Sources", ["Telemetry", "JSON", "Interchange", "Intake", "YAML", "Glibc"]),
             ("Agent/LocalRules", ["Telemetry"]), ("Agent/Actions", ["Telemetry", "RuntimeSupport", "Sources"]),
             ("Agent/Control", ["Telemetry", "WireFormat", "RuntimeSupport", "Sources", "LocalRules", "Actions"]),
             ("Agent/Client", ["CoreMetrics", "Glibc", "Synchronization"]),
             ("Aggregator/PromQL", ["Telemetry", "Glibc", "Synchronization"]),
-            ("Aggregator/Rules", ["Telemetry", "PromQL", "CYAML"]),
+            ("Aggregator/Rules", ["Telemetry", "PromQL", "YAML"]),
         ] as [(String, Set<String>)])
     func pureModules(folder: String, allowed: Set<String>) {
         #expect(offenders(SourceTree.files(folder)) { $0.imports.filter { !allowed.contains($0) } } == [])
@@ -53,7 +53,7 @@ struct HouseRules {
     /// Access makes mosquitto's password hashes with OpenSSL's PBKDF2 and needs nothing of a connection.
     private static let libraries: [String: [String]] = [
         "CSodium": ["Shared/Sealing/"], "CSQLite": ["Shared/SQLite/"], "CZstd": ["Shared/Compression/"],
-        "CSnappy": ["Shared/Snappy/"], "CZlib": ["Shared/Gzip/"], "CYAML": ["Aggregator/Rules/"],
+        "CSnappy": ["Shared/Snappy/"], "CZlib": ["Shared/Gzip/"], "CYAML": ["Shared/YAML/"],
         "CSpawn": ["Shared/RuntimeSupport/"],
         "CMosquitto": ["Shared/MQTT/"], "COpenSSL": ["Shared/MQTT/", "Aggregator/Access/PasswordHash.swift"],
     ]

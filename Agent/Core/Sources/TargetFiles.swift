@@ -36,7 +36,7 @@ struct TargetFiles {
                 continue
             }
             do throws(TargetFileError) {
-                kept[path] = Entry(bytes: bytes, groups: try Self.parse(bytes))
+                kept[path] = Entry(bytes: bytes, groups: try Self.parse(bytes, path))
             } catch {
                 problems.append("\(path): \(error)")
                 kept[path] = entries[path]
@@ -46,7 +46,8 @@ struct TargetFiles {
         return problems
     }
 
-    private static func parse(_ bytes: [UInt8]) throws(TargetFileError) -> [TargetGroup] {
+    private static func parse(_ bytes: [UInt8], _ path: String) throws(TargetFileError) -> [TargetGroup] {
+        if TargetFile.isYAML(path) { return try TargetFile.parse(yaml: bytes) }
         var result: Result<[TargetGroup], TargetFileError>?
         bytes.withUnsafeBytes { bytes in
             result = Result { () throws(TargetFileError) in try TargetFile.parse(bytes) }

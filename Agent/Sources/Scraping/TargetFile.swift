@@ -1,5 +1,6 @@
 import JSON
 public import Telemetry
+import YAML
 
 /// A group of targets that share labels.
 public struct TargetGroup: Sendable, Equatable {
@@ -17,10 +18,9 @@ public struct TargetFileError: Error, Equatable, Sendable, CustomStringConvertib
     public var description: String { "line \(line): \(reason)" }
 }
 
-/// Reads Prometheus' `file_sd` format in JSON: `[{"targets": ["host:port", …], "labels": {"name": "value", …}}, …]`.
+/// Reads Prometheus' `file_sd` format, in JSON or YAML: `[{"targets": ["host:port", …], "labels": {"name": "value", …}}, …]`.
 ///
-/// Total on any bytes; a file with any fault is refused as a whole. Prometheus' YAML form is not read: the settings'
-/// subset of YAML has no lists.
+/// Total on any bytes; a file with any fault is refused as a whole.
 public enum TargetFile {
     public static let bytesMax = 1 << 20
     public static let targetsMax = 1000
@@ -40,6 +40,80 @@ public enum TargetFile {
         } catch {
             throw TargetFileError(line: 1, reason: "\(error)")
         }
+    }
+
+    /// The same in YAML, for files whose names end as ``isYAML(_:)`` says. A single value is taken for a text, whatever it
+    /// looks like; null is an empty one.
+    public static func parse(yaml bytes: [UInt8]) throws(TargetFileError) -> [TargetGroup] {
+        guard bytes.count <= bytesMax else {
+            throw TargetFileError(line: 1, reason: "is longer than \(bytesMax) bytes")
+        }
+        let root: YAMLNode?
+        do throws(YAMLError) { root = try YAMLReader.read(bytes) } catch {
+            throw TargetFileError(line: error.line, reason: error.message)
+        }
+        guard let root, !root.isNull else { return [] }
+        var groups: [TargetGroup] = []
+        var count = 0
+        for item in try items(root, "a list of groups") {
+            var group = TargetGroup()
+            for (key, value) in try entries(item, "a group") {
+                switch key.text {
+                case "targets":
+                    group.targets = try items(value, "a list of targets").map { item throws(TargetFileError) in
+                        try text(item, "a target")
+                    }
+                    count += group.targets.count
+                    guard count <= targetsMax else {
+                        throw TargetFileError(line: value.line, reason: "more than \(targetsMax) targets")
+                    }
+                case "labels":
+                    for (name, value) in try entries(value, "labels") {
+                        let label = Label(try text(name, "a label's name"), try text(value, "a label's value"))
+                        guard isUsable(label, after: group.labels) else {
+                            throw TargetFileError(line: name.line, reason: badLabel)
+                        }
+                        group.labels.append(label)
+                    }
+                default:
+                    throw TargetFileError(line: key.line, reason: "a group has \"targets\" and \"labels\" only")
+                }
+            }
+            groups.append(group)
+        }
+        return groups
+    }
+
+    public static func isYAML(_ path: String) -> Bool { path.hasSuffix(".yml") || path.hasSuffix(".yaml") }
+
+    private static func items(_ node: YAMLNode, _ what: String) throws(TargetFileError) -> [YAMLNode] {
+        if node.isNull { return [] }
+        guard case .sequence(let items) = node.content else { throw expected(what, node) }
+        return items
+    }
+
+    private static func entries(
+        _ node: YAMLNode, _ what: String
+    ) throws(TargetFileError) -> [(key: YAMLNode, value: YAMLNode)] {
+        guard case .mapping(let entries) = node.content else { throw expected(what, node) }
+        return entries
+    }
+
+    private static func text(_ node: YAMLNode, _ what: String) throws(TargetFileError) -> String {
+        guard let text = node.text else { throw expected(what, node) }
+        return text
+    }
+
+    private static func expected(_ what: String, _ node: YAMLNode) -> TargetFileError {
+        TargetFileError(line: node.line, reason: "\(what) was expected, not \(node.kindName)")
+    }
+
+    private static let badLabel = "too many labels, or one that is too long, empty or __name__"
+
+    private static func isUsable(_ label: Label, after labels: [Label]) -> Bool {
+        labels.count < labelsMax && label.name.utf8.count <= SeriesLimits.labelNameBytesMax
+            && label.value.utf8.count <= SeriesLimits.labelValueBytesMax && !label.name.isEmpty
+            && label.name != SeriesKey.nameLabel
     }
 
     private static func groups(_ reader: inout JSONReader) throws -> [TargetGroup] {
@@ -77,10 +151,7 @@ public enum TargetFile {
         try reader.enterObject()
         while let key = try reader.nextKey() {
             let label = Label(try reader.decode(key), try reader.readString())
-            guard labels.count < labelsMax, label.name.utf8.count <= SeriesLimits.labelNameBytesMax,
-                label.value.utf8.count <= SeriesLimits.labelValueBytesMax, !label.name.isEmpty,
-                label.name != SeriesKey.nameLabel
-            else { throw fault(reader, "too many labels, or one that is too long, empty or __name__") }
+            guard isUsable(label, after: labels) else { throw fault(reader, badLabel) }
             labels.removeAll { $0.name == label.name }
             labels.append(label)
         }

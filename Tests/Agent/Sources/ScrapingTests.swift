@@ -34,6 +34,53 @@ struct ScrapingTests {
         #expect(error.line == line, "\(error)")
     }
 
+    @Test("file_sd's YAML says what its JSON says")
+    func yaml() throws {
+        let text = """
+            # as Prometheus' documentation has it
+            - targets: ['a:1', b:2]
+              labels:
+                env: prod
+                port: 9100
+                "quoted": "yes"   # no truth value
+            - targets:
+              - c:3
+            - labels: &shared {x: ~}
+              targets: []
+            """
+        let found = try TargetFile.parse(yaml: Array(text.utf8))
+        #expect(found.map(\.targets) == [["a:1", "b:2"], ["c:3"], []])
+        #expect(found[0].labels == [Label("env", "prod"), Label("port", "9100"), Label("quoted", "yes")])
+        #expect(found[2].labels == [Label("x", "")])
+        #expect(try TargetFile.parse(yaml: []).isEmpty)
+        let json = #"[{"targets":["a:1"],"labels":{"env":"prod"}}]"#
+        #expect(try TargetFile.parse(yaml: Array(json.utf8)) == groups(json))
+        #expect(TargetFile.isYAML("/a/b.yml") && TargetFile.isYAML("b.yaml") && !TargetFile.isYAML("b.json"))
+    }
+
+    @Test(
+        "a YAML file with a fault is refused with the line",
+        arguments: [
+            ("targets: [a]", 1), ("- targets: a", 1), ("- a", 1), ("- targets: [a]\n  port: 1", 2),
+            ("- targets:\n  - [a]", 2), ("- labels: {__name__: x}", 1), ("- labels:\n    \"\": x", 2),
+            ("- labels: [x]", 1), ("- targets: [a", 2), ("- targets: [a]\n  targets: [b]", 2), ("- labels: {a: {}}", 1),
+        ])
+    func badYAML(text: String, line: Int) throws {
+        let error = try #require(throws: TargetFileError.self) { try TargetFile.parse(yaml: Array(text.utf8)) }
+        #expect(error.line == line, "\(error)")
+    }
+
+    @Test("any bytes of YAML give targets or a fault", arguments: 0..<200)
+    func fuzzYAML(seed: Int) {
+        var random = SeededGenerator(seed: UInt64(seed))
+        var bytes = Array("- targets: ['a:1', &x b:2]\n  labels: {env: prod, <<: *x}\n- targets:\n  - c\n".utf8)
+        for _ in 0..<Int.random(in: 1...4, using: &random) {
+            bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+        }
+        let found = (try? TargetFile.parse(yaml: bytes)) ?? []
+        #expect(found.count <= 3)
+    }
+
     @Test("any bytes give targets or a fault", arguments: 0..<200)
     func fuzz(seed: Int) {
         var random = SeededGenerator(seed: UInt64(seed))

@@ -1,33 +1,33 @@
 /// A part of a YAML document, with where it begins.
-struct YAMLNode: Sendable {
-    indirect enum Content: Sendable {
+package struct YAMLNode: Sendable {
+    package indirect enum Content: Sendable {
         /// A plain scalar may be a number or null; a quoted one or a block is a text.
         case scalar(String, isPlain: Bool)
         case sequence([YAMLNode])
         /// In the order of the text; keys differ.
         case mapping([(key: YAMLNode, value: YAMLNode)])
     }
-    var content: Content
+    package var content: Content
     /// From 1.
-    var line: Int
+    package var line: Int
     /// From 1.
-    var column: Int
+    package var column: Int
     /// Itself and all below.
-    var nodeCount: Int
+    package var nodeCount: Int
 
     /// The text of a scalar, whatever it looks like; null is empty.
-    var text: String? {
+    package var text: String? {
         guard case .scalar(let text, _) = content else { return nil }
         return isNull ? "" : text
     }
 
-    var isNull: Bool {
+    package var isNull: Bool {
         guard case .scalar(let text, isPlain: true) = content else { return false }
         return ["", "~", "null", "Null", "NULL"].contains(text)
     }
 
     /// How a message calls it.
-    var kindName: String {
+    package var kindName: String {
         switch content {
         case .scalar: "a single value"
         case .sequence: "a list"
@@ -37,8 +37,8 @@ struct YAMLNode: Sendable {
 }
 
 /// Why a text is no YAML.
-struct YAMLError: Error, Sendable {
+package struct YAMLError: Error, Sendable {
     /// From 1.
-    let line: Int
-    let message: String
+    package let line: Int
+    package let message: String
 }

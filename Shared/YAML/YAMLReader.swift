@@ -4,17 +4,17 @@ import CYAML
 ///
 /// Anchors, aliases and merge keys (`<<`) are resolved. Bounded: ``bytesMax``, ``nodesMax`` (aliases count with all that
 /// they stand for) and ``depthMax``; total: any bytes give a node or a ``YAMLError``.
-struct YAMLReader {
-    static let bytesMax = 4 << 20
-    static let nodesMax = 200_000
-    static let depthMax = 64
+package struct YAMLReader {
+    package static let bytesMax = 4 << 20
+    package static let nodesMax = 200_000
+    package static let depthMax = 64
 
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private var anchors: [String: YAMLNode] = [:]
     private var nodeCount = 0
 
     /// - Returns: nil for an empty document.
-    static func read(_ bytes: [UInt8]) throws(YAMLError) -> YAMLNode? {
+    package static func read(_ bytes: [UInt8]) throws(YAMLError) -> YAMLNode? {
         guard bytes.count <= bytesMax else { throw YAMLError(line: 1, message: "more than \(bytesMax) bytes") }
         let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
         defer { parser.deallocate() }
