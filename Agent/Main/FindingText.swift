@@ -21,7 +21,7 @@ enum FindingText {
         let title = finding.rule.map(text) ?? "\(finding.group)  score \(hundredths(finding.score))"
         var lines = [
             "\(title)  \(utc(finding.since)) ... \(until)  "
-                + "\(finding.anomalousCount) samples"
+                + "\(finding.anomalousCount) \(finding.anomalousCount == 1 ? "sample" : "samples")"
         ]
         for contributor in finding.contributors {
             lines.append("    \(Int((contributor.share * 100).rounded())) %  \(SeriesText.text(contributor.key))")

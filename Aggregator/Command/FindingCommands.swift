@@ -59,7 +59,7 @@ struct FindingText {
         let title = rule ?? "\(text("group"))  score \(score)"
         var lines = [
             "\(text("agent"))  \(title)  \(text("since")) … \(until)  "
-                + "\(text("anomalous_samples" + origin)) samples" + origin
+                + "\(text("anomalous_samples")) \(text("anomalous_samples") == "1" ? "sample" : "samples")" + origin
         ]
         for contributor in finding["contributors"] as? [[String: Any]] ?? [] {
             let share = ((contributor["share"] as? Double ?? 0) * 100).rounded()
