@@ -205,7 +205,10 @@ package struct NodeDetection {
             metrics[$0].group == group && metrics[$0].value.isFinite
                 && time - metrics[$0].lastAt <= Self.presentMilliseconds
         }
-        let columns = Array(members.prefix(DetectionGroup.columnsMax))
+        // What moves says more than what rests, of which there is much.
+        let moving = members.filter { metrics[$0].hasMoved }
+        let resting = members.filter { !metrics[$0].hasMoved }
+        let columns = Array((moving + resting).prefix(DetectionGroup.columnsMax))
         guard columns.count > 1 else {
             groups[group] = nil
             return
@@ -316,11 +319,12 @@ package struct NodeDetection {
                 weights[group.columns[part.column]] = Double(part.share)
             }
         }
-        let sum = weights.values.reduce(0, +)
+        // Summed in this order: a dictionary's own differs from run to run, and so would the last digit.
+        let order = weights.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        let sum = order.reduce(0) { $0 + $1.value }
         guard sum > 0 else { return finding }
-        let order = weights.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(Finding.contributorsMax)
         var finding = finding
-        finding.contributors = order.map {
+        finding.contributors = order.prefix(Finding.contributorsMax).map {
             Finding.Contributor(key: metrics[$0.key].descriptor.key, share: $0.value / sum)
         }
         finding.shape = order.first.flatMap { metrics[$0.key].shape.finding }

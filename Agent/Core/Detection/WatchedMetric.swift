@@ -1,5 +1,5 @@
 import Detection
-import Telemetry
+package import Telemetry
 
 /// One series under watch.
 struct WatchedMetric {
@@ -13,6 +13,9 @@ struct WatchedMetric {
     /// When it was last seen, milliseconds since 1970.
     private(set) var lastAt: Int64
     private(set) var shape = RecentShape()
+    /// It had two different values.
+    private(set) var hasMoved = false
+    private let isCumulative: Bool
 
     /// - Parameter number: stays with the metric while it is watched.
     init(
@@ -20,6 +23,7 @@ struct WatchedMetric {
         at time: Int64
     ) {
         lastAt = time
+        isCumulative = CumulativeSeries.contains(descriptor)
         self.descriptor = descriptor
         self.group = group
         detector = MetricDetector(configuration: configuration, series: UInt64(number))
@@ -30,7 +34,8 @@ struct WatchedMetric {
         // A clock that was set back begins anew; else nothing would be judged until it has caught up.
         if time < lastAt { detector.restartTime() }
         lastAt = time
-        if descriptor.type == .counter {
+        let before = value
+        if isCumulative {
             guard let rate = rate.rate(of: sample, at: time) else {
                 value = .nan
                 verdict.alarm = false
@@ -40,6 +45,7 @@ struct WatchedMetric {
         } else {
             value = sample
         }
+        if value != before, !before.isNaN { hasMoved = true }
         verdict = detector.observe(value, at: time)
         shape.add(value, at: time)
     }
@@ -67,6 +73,29 @@ struct WatchedMetric {
     mutating func train() { detector.train() }
     var unscoredCount: UInt32 { detector.unscored }
     var stateBytes: Int { detector.stateBytes + RecentShape.count * MemoryLayout<Float>.size + 128 }
+}
+
+/// Which series only grow, so that their rates are what is judged.
+package enum CumulativeSeries {
+    /// What the kernel counts, without a type as node_exporter gives it, and what among it are levels.
+    private static let counted = ["node_vmstat_", "node_netstat_"]
+    private static let levels = [
+        "node_vmstat_nr_", "_CurrEstab", "_DefaultTTL", "_Forwarding", "_MaxConn", "_RtoAlgorithm", "_RtoMax",
+        "_RtoMin",
+    ]
+
+    package static func contains(_ descriptor: SeriesDescriptor) -> Bool {
+        let name = descriptor.key.name
+        return switch descriptor.type {
+        case .counter, .histogram: true
+        case .summary: name.hasSuffix("_sum") || name.hasSuffix("_count")
+        case .unknown:
+            name.hasSuffix("_total")
+                || counted.contains(where: name.hasPrefix)
+                    && !levels.contains { name.hasPrefix($0) || name.hasSuffix($0) }
+        case .gauge, .info, .stateset: false
+        }
+    }
 }
 
 /// The last minutes of a metric, a mean for every ten seconds.

@@ -181,6 +181,42 @@ import Testing
         }
     }
 
+    @Test("detectors of an earlier version are refused, counted and learnt anew")
+    func earlierVersion() {
+        var node = Node(seed: 23)
+        _ = node.run(seconds: 1800)
+        var models = node.detection.models
+        // A detector begins with its mark and its version.
+        for mark in ["SBmd", "SBgd"].map({ Array($0.utf8) }) {
+            for place in 0..<models.count - 4 where models[place..<place + 4].elementsEqual(mark) {
+                models[place + 4] -= 1
+            }
+        }
+        var again = node
+        again.detection = NodeDetection(DetectorConfiguration(seed: 9))
+        let isRestored = again.detection.restore(models)
+        #expect(isRestored)
+        again.isFirst = true
+        _ = again.run(seconds: 61)
+        #expect(again.detection.lostModelsCount == Node.names.count + 3)
+        #expect(again.detection.anomalyRate(of: nil) == nil)
+        _ = again.run(seconds: 600)
+        #expect(again.detection.anomalyRate(of: nil) != nil)
+    }
+
+    @Test(
+        "what the kernel counts is judged by its rate, with or without a type",
+        arguments: [
+            ("node_forks_total", MetricType.counter, true), ("node_vmstat_pgfault", .unknown, true),
+            ("node_netstat_Tcp_InSegs", .unknown, true), ("node_netstat_Tcp_CurrEstab", .unknown, false),
+            ("node_vmstat_nr_free_pages", .unknown, false), ("node_load1", .gauge, false),
+            ("app_seconds_bucket", .histogram, true), ("app_seconds_sum", .summary, true),
+            ("app_seconds", .summary, false), ("app_requests_total", .unknown, true), ("app_depth", .unknown, false),
+        ])
+    func cumulative(name: String, type: MetricType, isCumulative: Bool) {
+        #expect(CumulativeSeries.contains(SeriesDescriptor(key: SeriesKey(name: name), type: type)) == isCumulative)
+    }
+
     @Test("stream metrics are watched as sums over their labels")
     func streams() {
         var detection = NodeDetection(DetectorConfiguration(seed: 4))
