@@ -14,6 +14,8 @@ enum AgentCommand {
                stagebox-agent status  [options]            what a running agent says of itself
                stagebox-agent ledger  [options]            what it produced and what became of it
                stagebox-agent findings [options]          what it found on this node, open and past, and did about it
+               stagebox-agent record  EXPORT FILE          make a recording of one node's "stagebox export"
+               stagebox-agent replay  FILE [FAULTS]        what detection finds in a recording; FAULTS: a table of them
                stagebox-agent keys                         the keys of the settings file, each with its default
 
         options, which override the settings file and the environment:
@@ -49,6 +51,8 @@ enum AgentCommand {
             case "status": try StatusPage.show(options.configuration, prefix: "stagebox_agent_")
             case "ledger": try StatusPage.show(options.configuration, prefix: "stagebox_agent_ledger_")
             case "findings": try findings(options)
+            case "record": try record(options)
+            case "replay": return try replay(options)
             case "keys": print(NodeSettings.documentation)
             case "--version", "version": print("stagebox-agent \(AgentProgram.version)")
             case "--help", "-h", "help": print(usage)
@@ -81,6 +85,18 @@ enum AgentCommand {
         if found.isEmpty { print("no findings") }
         let outcomes = Dictionary(grouping: try ActionLog(options.configuration).read(), by: \.finding)
         for finding in found { FindingText.lines(finding, outcomes[finding.id] ?? []).forEach { print($0) } }
+    }
+
+    private static func record(_ options: Options) throws {
+        guard options.positional.count == 2 else { throw BadUsage(message: "record needs EXPORT and FILE") }
+        try ReplayCommand.record(options.positional[0], options.positional[1])
+    }
+
+    private static func replay(_ options: Options) throws -> Int32 {
+        guard let path = options.positional.first, options.positional.count <= 2 else {
+            throw BadUsage(message: "replay needs FILE, and FAULTS if it is known what was put in")
+        }
+        return try ReplayCommand.replay(path, faults: options.positional.dropFirst().first)
     }
 
     private static func check(_ options: Options) throws -> Int32 {

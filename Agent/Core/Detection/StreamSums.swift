@@ -3,6 +3,8 @@ import Telemetry
 /// Sums of the stream metrics over their labels. A series for each territory, tier, device and source says little by
 /// itself and is many; what a node's streams do, their sums show.
 struct StreamSums {
+    static let prefix = "stagebox_stream_"
+
     /// One for each metric, without labels.
     private(set) var descriptors: [SeriesDescriptor] = []
     /// By handle: the place of its metric.
