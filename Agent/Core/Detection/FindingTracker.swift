@@ -4,7 +4,7 @@ package import Telemetry
 /// many metrics show it.
 package struct FindingTracker {
     /// It closes when this long fewer than a quarter of the metrics involved were anomalous.
-    package static let restMilliseconds: Int64 = 60_000
+    package static let restMilliseconds: Int64 = 40_000
     package static let calmShare = 0.25
     /// Metrics kept as involved; the strangest go into the report.
     package static let involvedMax = 32

@@ -15,8 +15,14 @@ package struct AlarmPolicy: Sendable, Equatable {
     static let rarity: Float = 1.7
     /// Cells before the first alarm.
     static let cellsMin: UInt32 = 150
-    /// Cells of rest after an alarm.
+    /// Fine cells before what is extreme alarms, and before what is rare does: of that, tails know too little earlier.
+    static let fineExtremeMin: UInt32 = 60
+    static let fineCellsMin: UInt32 = 120
+    /// Cells of rest after an alarm; fine ones: two minutes of ten seconds.
     static let rest: UInt32 = 100
+    static let fineRest: UInt32 = 12
+    /// Cells shorter than this are fine ones.
+    package static let fineMilliseconds: Int64 = 60_000
     /// Evidence that breaks the rest, in multiples of the last alarm's: a small alarm must not hide a great one.
     static let greater: Float = 3
     /// An alarm raises the threshold by this share of it; of the rise, all but 1/e is gone after `calmCells`.
@@ -37,7 +43,8 @@ package struct AlarmPolicy: Sendable, Equatable {
     /// Evidence of the last cells, the newest first.
     var recent = SIMD4<Float>(repeating: 0)
 
-    package init() {}
+    /// - Parameter cells: that count as seen already.
+    package init(cells: UInt32 = 0) { self.cells = cells }
 
     /// Evidence that alarms at cells of this length: asked thirty times as often, thirty times rarer.
     package static func threshold(cellMilliseconds: Int64) -> Float {
@@ -45,13 +52,17 @@ package struct AlarmPolicy: Sendable, Equatable {
     }
 
     /// Whether an alarm begins with this cell.
-    package mutating func observe(_ evidence: Float, cellMilliseconds: Int64) -> Bool {
+    /// - Parameter extreme: evidence that the cell is beyond everything met before, which counts earlier.
+    package mutating func observe(_ evidence: Float, extreme: Float = 0, cellMilliseconds: Int64) -> Bool {
         cells &+= 1
+        let isFine = cellMilliseconds < Self.fineMilliseconds
+        let isEarly = isFine && cells <= Self.fineCellsMin
+        let evidence = isEarly ? extreme : max(evidence, extreme)
         for entry in stride(from: Self.recentMax - 1, to: 0, by: -1) { recent[entry] = recent[entry - 1] }
         recent[0] = evidence
         rise *= 1 - 1 / Self.calmCells
-        guard cells > Self.cellsMin else { return false }
-        let isResting = hasAlarmed && cells &- lastAlarm <= Self.rest
+        guard cells > (isFine ? Self.fineExtremeMin : Self.cellsMin) else { return false }
+        let isResting = hasAlarmed && cells &- lastAlarm <= (isFine ? Self.fineRest : Self.rest)
         if isResting, evidence <= Self.greater * lastEvidence { return false }
         let threshold = Self.threshold(cellMilliseconds: cellMilliseconds) * (1 + rise)
         let needed = Int(min(3, max(1, Self.agreementMilliseconds / max(1, cellMilliseconds))))

@@ -40,7 +40,8 @@ package struct GroupDetector: Sendable {
     var young: GroupMemory
     var point: GroupMemory.Point
     var tail = TailCalibration()
-    var policy = AlarmPolicy()
+    /// A group warms up for longer than a metric, and alarms as early.
+    var policy = AlarmPolicy(cells: warmupCells - UInt32(MetricDetector.warmupCells))
     var heldVerdict = Verdict.unscored
     package internal(set) var unscored: UInt32 = 0
     /// Evidence and strangeness of the last cell.

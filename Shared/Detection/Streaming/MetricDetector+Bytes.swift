@@ -1,7 +1,7 @@
 extension MetricDetector {
     static let magic: StaticString = "SBmd"
-    /// 2: 64 rows without strangeness, a forest's tail, hours as bytes. Version 1 is refused: its owner begins anew.
-    static let version: UInt8 = 2
+    /// 3: what was extreme. Earlier versions are refused: their owner begins anew.
+    static let version: UInt8 = 3
 
     /// The whole state, framed and checked; see `ModelBytes`. About 2 KB.
     package var bytes: [UInt8] {
@@ -25,6 +25,7 @@ extension MetricDetector {
             memory.encode(into: &writer)
             season.encode(into: &writer)
             for tail in [shapeTail, featureTail, forestTail, hourTail, twoHourTail] { tail.encode(into: &writer) }
+            extremes.encode(into: &writer)
             policy.encode(into: &writer)
         }
     }
@@ -62,8 +63,28 @@ extension MetricDetector {
         forestTail = try TailCalibration(from: &reader)
         hourTail = try TailCalibration(from: &reader)
         twoHourTail = try TailCalibration(from: &reader)
+        extremes = try Extremes(from: &reader)
         policy = try AlarmPolicy(from: &reader)
         try reader.finish()
+    }
+}
+
+extension Extremes {
+    func encode(into writer: inout ByteWriter) {
+        writer.write(count)
+        writer.write(countBefore)
+        for lane in 0..<4 { writer.write(lows[lane].isFinite ? lows[lane] : .nan) }
+        for lane in 0..<4 { writer.write(highs[lane].isFinite ? highs[lane] : .nan) }
+    }
+
+    init(from reader: inout ByteReader) throws(DetectionError) {
+        count = try reader.cells()
+        countBefore = try reader.cells()
+        let ends = try reader.floats(8)
+        for lane in 0..<4 {
+            lows[lane] = ends[lane].isNaN ? .infinity : ends[lane]
+            highs[lane] = ends[lane + 4].isNaN ? -.infinity : ends[lane + 4]
+        }
     }
 }
 

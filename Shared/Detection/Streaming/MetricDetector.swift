@@ -5,7 +5,8 @@
 #endif
 
 /// Judges one metric as its samples arrive. Five members: the distance to what it did before by shape and by features,
-/// an isolation forest over both, and the same one and two hours of earlier days, each calibrated by its own tail.
+/// an isolation forest over both, and the same one and two hours of earlier days, each calibrated by its own tail. And,
+/// of samples nearer together than a minute, how far beyond everything met before they lie.
 ///
 /// About 2 KB; a sample within a cell costs nanoseconds, the one that completes a cell some four microseconds.
 package struct MetricDetector: Sendable {
@@ -35,6 +36,7 @@ package struct MetricDetector: Sendable {
     var hourTail = TailCalibration()
     var twoHourTail = TailCalibration()
     var hourEvidence = SIMD2<Float>(repeating: 0)
+    var extremes = Extremes()
     var policy = AlarmPolicy()
     var held: Float = 0
     var heldVerdict = Verdict.unscored
@@ -42,7 +44,7 @@ package struct MetricDetector: Sendable {
     package internal(set) var unscored: UInt32 = 0
     /// Evidence of the last cell.
     package private(set) var evidence: Float = 0
-    /// That of its members: shape, features, forest.
+    /// That of its members: shape, features, forest; and of what lies beyond everything met before.
     package private(set) var memberEvidence = SIMD4<Float>(repeating: 0)
 
     /// - Parameter series: any number that stays with the metric; spreads trainings and chance.
@@ -98,8 +100,9 @@ package struct MetricDetector: Sendable {
         guard memory.count > 0 else { return .unscored }
         let strangeness = judgeRow(row)
         judgeHours(value, at: time, length: length)
+        if length < AlarmPolicy.fineMilliseconds { judgeExtremes(row) }
         remember(row)
-        let alarm = policy.observe(evidence, cellMilliseconds: length)
+        let alarm = policy.observe(evidence, extreme: memberEvidence.w, cellMilliseconds: length)
         held = max(log1pf(strangeness), held * Self.release)
         return Verdict(
             score: held / (0.6931472 + held),
@@ -109,6 +112,7 @@ package struct MetricDetector: Sendable {
     /// Evidence of the memory's members; returns how strange the row is (1 = the body's end).
     private mutating func judgeRow(_ row: MetricRow) -> Float {
         if memory.isConstant {
+            memberEvidence = .zero
             // A series that rests has no scale: only how seldom it moved speaks (Laplace's rule of succession).
             let isAway = abs(row.lags[0] - memory.centres[0]) > 1e-6 * abs(memory.centres[0])
             evidence = isAway ? log10f((Float(cells) + 2) / (Float(cellsAway) + 1)) : 0
@@ -141,9 +145,18 @@ package struct MetricDetector: Sendable {
         guard !memory.isConstant else { return }
         // Third powers weigh each member by how sure it is: one very sure one suffices, and one that is not sure does
         // not hold the others down.
-        let cubes = memberEvidence * memberEvidence * memberEvidence
+        let members = SIMD4(memberEvidence.x, memberEvidence.y, memberEvidence.z, 0)
+        let cubes = members * members * members
         let hourCubes = hourEvidence * hourEvidence * hourEvidence
         evidence = cbrtf((cubes.sum() + hourCubes.sum()) / Self.memberCount)
+    }
+
+    /// Of cells of which several must agree, for a single one may well be extreme.
+    private mutating func judgeExtremes(_ row: MetricRow) {
+        memberEvidence.w = extremes.evidence(of: row.lags[0], change: row.lags[0] - row.lags[1])
+        // The row's last cell but one is the history's newest: what lasts for a minute stays extreme so long.
+        extremes.add(row.lags[6], change: row.lags[6] - row.lags[7])
+        evidence = max(evidence, memberEvidence.w)
     }
 
     /// Each cell of the last thousands has the same chance to be remembered.

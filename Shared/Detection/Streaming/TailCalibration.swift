@@ -16,10 +16,11 @@ package struct TailCalibration: Sendable, Equatable {
     /// Below this many values there is no evidence.
     static let countMin: Float = 20
 
-    /// The markers' heights, the topmost by itself, and their positions but for the lowest's, which is 0: 48 bytes.
+    /// The markers' heights, the topmost by itself, and their positions but for the lowest's, which is 0. In this order
+    /// all is 48 bytes.
     private(set) var lower = SIMD4<Float>(repeating: 0)
-    private(set) var top: Float = 0
     private(set) var ranks = SIMD4<Float>(1, 2, 3, 4)
+    private(set) var top: Float = 0
     var count: Float = 0
     var excessSum: Float = 0
     var excessCount: Float = 0

@@ -71,6 +71,17 @@ struct StreamingPartsTests {
         #expect(AlarmPolicy.threshold(cellMilliseconds: 10_000) > AlarmPolicy.threshold(cellMilliseconds: 300_000) + 1)
     }
 
+    @Test("of samples a second apart, what is extreme alarms after ten minutes of cells, what is rare after twenty")
+    func early() {
+        func first(_ evidence: Float, _ extreme: Float) -> Int? {
+            var policy = AlarmPolicy()
+            return (0..<500).first { _ in policy.observe(evidence, extreme: extreme, cellMilliseconds: 10_000) }
+        }
+        #expect(first(0, 9) == 60)
+        #expect(first(9, 0) == 122)
+        #expect(first(0, 0) == nil)
+    }
+
     @Test("each alarm raises the threshold for a while: what alarms often must grow to go on")
     func rise() {
         var policy = AlarmPolicy()
@@ -81,6 +92,30 @@ struct StreamingPartsTests {
         #expect(alarms(1_000, 3) == 5)
         #expect(alarms(2_000, 0) == 0)
         #expect(alarms(1, 3) == 1)
+    }
+
+    @Test("what lies beyond everything met before is extreme, the more has been met the sooner; the edge is not")
+    func extremes() {
+        var extremes = Extremes()
+        func evidence(_ value: Float, _ change: Float = 0) -> Float { extremes.evidence(of: value, change: change) }
+        for number in 0..<29 { extremes.add(Float(number % 11), change: Float(number % 3) - 1) }
+        #expect(evidence(1000) == 0)
+        for number in 29..<100 { extremes.add(Float(number % 11), change: Float(number % 3) - 1) }
+        // A hundred values from 0 to 10: two ranges beyond is 0.7 × (2 + 1) × log10(101).
+        #expect(abs(evidence(30) - 4.21) < 0.01 && abs(evidence(-20) - 4.21) < 0.01)
+        #expect(evidence(10) == 0 && evidence(0) == 0 && evidence(11) < 0.3)
+        #expect(abs(evidence(5, 5) - 4.21) < 0.01)
+        for number in 0..<10_000 { extremes.add(Float(number % 11), change: 0) }
+        #expect(evidence(30) > 7)
+        // What was met is not extreme again until two spans have gone by.
+        extremes.add(30, change: 0)
+        #expect(evidence(30) == 0)
+        for number in 0..<40_000 { extremes.add(Float(number % 11), change: 0) }
+        #expect(evidence(30) > 7)
+        #expect(evidence(.greatestFiniteMagnitude) == 30)
+        var resting = Extremes()
+        for _ in 0..<1_000 { resting.add(5, change: 0) }
+        #expect(resting.evidence(of: 6, change: 1) == 0)
     }
 
     @Test("a counter's rate is nothing at its first reading, after a reset and while time stands")

@@ -19,7 +19,7 @@ import Testing
         looks.compactMap { tracker.observe($0, id: id) }
     }
 
-    @Test("an alarm opens one finding; anomalies alone open none; it closes after a minute of calm")
+    @Test("an alarm opens one finding; anomalies alone open none; it closes after forty seconds of calm")
     func lifecycle() throws {
         var tracker = FindingTracker(group: .cpu)
         #expect(changes(&tracker, (0..<100).map { look($0, anomalous: [1, 2]) }).isEmpty)
@@ -51,8 +51,8 @@ import Testing
             peakAt: Timestamp(seconds: 150), anomalousCount: 3)
         var calm = FindingTracker(group: .cpu)
         calm.adopt(left)
-        #expect(changes(&calm, (1000..<1060).map { look($0) }).isEmpty)
-        guard case .closed(let end)? = changes(&calm, [look(1060)]).first else {
+        #expect(changes(&calm, (1000..<1040).map { look($0) }).isEmpty)
+        guard case .closed(let end)? = changes(&calm, [look(1040)]).first else {
             Issue.record("still open")
             return
         }
