@@ -144,19 +144,16 @@ package struct BatchOpener: Sendable {
             WireLimits.times.contains(header.lastTimestamp.milliseconds)
         else { throw .invalid("time") }
         let content: IngestCommit.Content
-        var tableCounts: [UInt32] = []
         switch header.kind {
         case .metrics:
-            let (tables, samples) = try bodies.metrics(body)
-            guard samples.sampleCount == Int(header.recordCount) else { throw .invalid("record count") }
+            let metrics = try bodies.metrics(body)
+            guard metrics.sampleCount == Int(header.recordCount) else { throw .invalid("record count") }
             // Retention, quarantine and the index' bounds go by the header.
             let (first, last) = (header.firstTimestamp.milliseconds, header.lastTimestamp.milliseconds)
-            for group in samples.groups
-            where group.timestamps.first.map({ $0 < first }) ?? false
-                || group.timestamps.last.map({ $0 > last }) ?? false
-            { throw .invalid("a sample outside the header's times") }
-            content = .metrics(tables: tables.map(\.hash), samples: samples)
-            tableCounts = tables.map(\.count)
+            if let times = metrics.times, times.lowerBound < first || times.upperBound > last {
+                throw .invalid("a sample outside the header's times")
+            }
+            content = .metrics(metrics)
         case .events:
             let events = try bodies.events(body)
             guard events.count == Int(header.recordCount) else { throw .invalid("record count") }
@@ -178,8 +175,7 @@ package struct BatchOpener: Sendable {
         }
         return .block(
             IngestCommit.Block(
-                agent: header.agent, header: header, body: body, content: content, tableCounts: tableCounts,
-                receivedAt: now))
+                agent: header.agent, header: header, body: body, content: content, receivedAt: now))
     }
 
     private func key(

@@ -46,10 +46,8 @@ package struct IngestCommit: Sendable {
         package var header: BatchHeader
         /// The body as it was sealed, padding removed: what `WireFormat` encodes (compressed).
         package var body: [UInt8]
-        /// What `body` holds, decoded once by the opener so that nobody has to decode it again.
+        /// What `body` holds; of metrics what has to be known of it.
         package var content: Content
-        /// How many series each table of a metric block has, as the block says; checked against the tables.
-        package var tableCounts: [UInt32]
         package var receivedAt: Timestamp
         /// The agent's clock was not synchronised, or samples were more than 5 minutes ahead: the block is
         /// committed and counted, but its samples wait for a corrected time.
@@ -59,29 +57,28 @@ package struct IngestCommit: Sendable {
         /// About what the block takes in memory: the body and what is decoded of it.
         package var memoryBytes: Int {
             switch content {
-            case .metrics(_, let samples): body.count + 8 * samples.sampleCount + 256
+            case .metrics(let metrics): body.count + (metrics.samples == nil ? 0 : 8 * metrics.sampleCount) + 256
             case .events(let events): body.count + 512 * events.count + 256
             case .findings(let findings): body.count + 2048 * findings.count + 256
             }
         }
 
         package init(
-            agent: AgentID, header: BatchHeader, body: [UInt8], content: Content, tableCounts: [UInt32] = [],
-            receivedAt: Timestamp, isQuarantined: Bool = false
+            agent: AgentID, header: BatchHeader, body: [UInt8], content: Content, receivedAt: Timestamp,
+            isQuarantined: Bool = false
         ) {
             self.agent = agent
             self.header = header
             self.body = body
             self.content = content
-            self.tableCounts = tableCounts
             self.receivedAt = receivedAt
             self.isQuarantined = isQuarantined
         }
     }
 
     package enum Content: Sendable {
-        /// Series numbers in `samples` run over the concatenation of `tables`; checked against their sizes.
-        case metrics(tables: [TableHash], samples: MetricBatch)
+        /// Its tables' sizes and series numbers are checked against the tables.
+        case metrics(MetricContent)
         case events([ListeningEvent])
         case findings([Finding])
     }

@@ -164,15 +164,16 @@ extension TenantIngest {
         if !isQuarantined, age > retention {
             return settle(header, as: .tooOld, "older than retention", block.body, lane, agent, now)
         }
-        if case .metrics(let tables, let samples) = block.content {
+        if case .metrics(let metrics) = block.content {
+            let tables = metrics.tables.map(\.hash)
             let missing = tables.filter { agent.tables[$0] == nil }
             if !missing.isEmpty {
                 return wait(block, missing: missing, agent, now)
             }
             let counts = agent.name(tables)
             let seriesCount = counts.reduce(0) { $0 + UInt64($1) }
-            let highest = samples.groups.compactMap { $0.series.last }.max() ?? 0
-            if counts != block.tableCounts || samples.sampleCount > 0 && UInt64(highest) >= seriesCount {
+            let isBeyond = metrics.highestSeries.map { UInt64($0) >= seriesCount } ?? false
+            if counts != metrics.tables.map(\.count) || isBeyond {
                 return settle(header, as: .malformed, "series beyond its tables", block.body, lane, agent, now)
             }
         }

@@ -76,10 +76,10 @@ extension TenantStore {
         _ commit: IngestCommit, _ prepared: Prepared, _ fresh: [TableStore.Key: [SeriesID]]
     ) throws {
         for block in commit.blocks where !block.isQuarantined {
-            guard case .metrics(let hashes, _) = block.content, let agent = prepared.agents[block.agent] else {
+            guard case .metrics(let metrics) = block.content, let agent = prepared.agents[block.agent] else {
                 continue
             }
-            try widen(agent, hashes, IngestFile.timeRange(of: block), fresh)
+            try widen(agent, metrics.tables.map(\.hash), IngestFile.timeRange(of: block), fresh)
         }
     }
 
@@ -206,7 +206,7 @@ extension TenantStore {
                 continue
             }
             switch block.content {
-            case .metrics(let hashes, let samples):
+            case .metrics(let metrics):
                 let range = IngestFile.timeRange(of: block)
                 added.append(
                     (
@@ -215,7 +215,9 @@ extension TenantStore {
                             id: id, first: range.lowerBound, last: range.upperBound, shift: 0,
                             records: block.header.recordCount, receivedAt: block.receivedAt.milliseconds,
                             bodyBytes: block.body.count, body: block.body,
-                            decoded: Head.DecodedBlock(tables: hashes, samples: samples))
+                            decoded: metrics.samples.map {
+                                Head.DecodedBlock(tables: metrics.tables.map(\.hash), samples: $0)
+                            })
                     ))
             case .events(let decoded):
                 events.append(

@@ -1,8 +1,9 @@
 import Compression
+package import Ingest
 import RuntimeSupport
 import SQLite
 import Synchronization
-import Telemetry
+package import Telemetry
 import WireFormat
 
 extension TenantStore {
@@ -166,6 +167,17 @@ extension TenantStore {
             guard let set = tables.set(agent, decoder.tables.map(\.hash)) else { throw missingTable(block) }
             return (set, decoder.batch())
         }
+    }
+
+    /// The samples of a block that was committed; nil when it has none.
+    package func samples(of block: IngestCommit.Block) -> MetricBatch? {
+        guard case .metrics(let metrics) = block.content else { return nil }
+        // It decoded when it was opened; if it does not now, its readers find out.
+        return metrics.samples
+            ?? (try? CodecPool.shared.use { codec in
+                try codec.decoder.decode(try codec.body.decompress(block.body))
+                return codec.decoder.batch()
+            })
     }
 
     private func missingTable(_ block: Head.Block) -> StoreError {

@@ -57,8 +57,7 @@ extension TenantStore {
             nonce: [])
         return IngestCommit.Block(
             agent: PushedSeries.agent, header: header, body: block.body,
-            content: .metrics(tables: block.tables.map(\.hash), samples: block.batch),
-            tableCounts: block.tables.map(\.count), receivedAt: now)
+            content: .metrics(MetricContent(tables: block.tables, samples: block.batch)), receivedAt: now)
     }
 
     /// Puts the tables of pushed series back after a start.

@@ -130,12 +130,12 @@ extension TenantStore {
         }
         for block in commit.blocks where block.isQuarantined {
             let clock = block.header.clock
-            guard case .metrics(let hashes, _) = block.content, let agent = agents.number(of: block.agent),
+            guard case .metrics(let metrics) = block.content, let agent = agents.number(of: block.agent),
                 let reference = commit.clockReference(of: block.agent, clock.bootID)
             else { continue }
             let range = IngestFile.timeRange(of: block)
             let shift = reference.shift(ofLast: range.upperBound, sealedAt: clock.monotonicNanoseconds)
-            rows.append((agent, range.upperBound, range.lowerBound, hashes, shift))
+            rows.append((agent, range.upperBound, range.lowerBound, metrics.tables.map(\.hash), shift))
         }
         for row in rows {
             guard let range = BlockRow.range(row.first, row.last, shift: row.shift) else { continue }

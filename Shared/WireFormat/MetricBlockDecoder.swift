@@ -29,24 +29,51 @@ public final class MetricBlockDecoder {
     public private(set) var sampleCount = 0
     private var values: UnsafeMutablePointer<Double>
     private var valueCapacity = 8192
+    private var valueCount = 0
     private var reader = MetricGroupReader()
     private var bodies: [UnsafeRawBufferPointer] = []
 
     public init() { values = .allocate(capacity: 8192) }
     deinit { values.deallocate() }
 
-    /// The values of all groups; valid until the next decode.
-    public var allValues: UnsafeBufferPointer<Double> { UnsafeBufferPointer(start: values, count: sampleCount) }
+    /// The values of all groups; valid until the next decode. Empty after a check.
+    public var allValues: UnsafeBufferPointer<Double> { UnsafeBufferPointer(start: values, count: valueCount) }
+
+    /// What becomes of the values.
+    private enum Values {
+        case all
+        /// Where a series rests, its first only.
+        case firstOfConstants
+        /// They are looked at and not kept.
+        case checked
+    }
 
     /// Validates and decodes everything.
     /// - Parameter repeatingConstants: false leaves all but the first value of a series undefined where ``constancy``
     ///   is true; most series of a machine rest.
     /// - Throws: ``WireError`` for any bytes that are no valid block; the buffers then hold nothing.
     public func decode(_ bytes: UnsafeRawBufferPointer, repeatingConstants: Bool = true) throws(WireError) {
+        try read(bytes, repeatingConstants ? .all : .firstOfConstants)
+    }
+
+    /// Validates everything, and decodes all but the values: a block passes if, and only if, it can be decoded. For a third
+    /// of the cost.
+    /// - Throws: as ``decode(_:repeatingConstants:)``.
+    public func check(_ bytes: UnsafeRawBufferPointer) throws(WireError) { try read(bytes, .checked) }
+
+    public func check(_ bytes: [UInt8]) throws(WireError) {
+        var failure: WireError?
+        bytes.withUnsafeBytes { bytes in
+            do throws(WireError) { try check(bytes) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
+    private func read(_ bytes: UnsafeRawBufferPointer, _ wanted: Values) throws(WireError) {
         clear()
         do throws(WireError) {
             let limit = try readHeader(bytes)
-            for body in bodies { try decodeGroup(body, limit: limit, repeatingConstants) }
+            for body in bodies { try decodeGroup(body, limit: limit, wanted) }
             bodies.removeAll(keepingCapacity: true)
         } catch {
             clear()
@@ -102,6 +129,7 @@ public final class MetricBlockDecoder {
         anomalies.removeAll(keepingCapacity: true)
         bodies.removeAll(keepingCapacity: true)
         sampleCount = 0
+        valueCount = 0
     }
 
     /// - Returns: the count of series in all tables.
@@ -131,33 +159,18 @@ public final class MetricBlockDecoder {
     }
 
     private func decodeGroup(
-        _ body: UnsafeRawBufferPointer, limit: UInt64, _ repeatingConstants: Bool
+        _ body: UnsafeRawBufferPointer, limit: UInt64, _ wanted: Values
     ) throws(WireError) {
         try reader.read(body, limit: limit, samplesMax: MetricBlock.samplesMax - sampleCount)
-        let valueCount = reader.timestamps.count
+        let height = reader.timestamps.count
         let seriesCount = reader.series.count
-        let total = valueCount * seriesCount
-        reserve(total)
-        let streams = ColumnCursor(reader.streams).position
-        var target = values + sampleCount
-        var isValid = true
-        reader.directory.entries.withUnsafeBufferPointer { entries in
-            for entry in entries {
-                let isConstant = entry.isConstant
-                let count = isConstant && !repeatingConstants ? 1 : valueCount
-                guard ValueColumnDecoder.read(entry, stream: streams + Int(entry.offset), count: count, into: target)
-                else {
-                    isValid = false
-                    return
-                }
-                target += valueCount
-            }
-        }
+        let total = height * seriesCount
+        let isValid = wanted == .checked ? checkValues(height) : readValues(height, wanted)
         guard isValid else { throw .invalid("value stream") }
-        if !repeatingConstants { noteConstancy() }
+        if wanted == .firstOfConstants { noteConstancy() }
         groups.append(
             Group(
-                timestamps: timestamps.count..<timestamps.count + valueCount,
+                timestamps: timestamps.count..<timestamps.count + height,
                 series: series.count..<series.count + seriesCount, values: sampleCount..<sampleCount + total,
                 startTimestamps: startTimestamps.count..<startTimestamps.count + reader.starts.count,
                 anomalies: anomalies.count..<anomalies.count + (reader.anomalyBytes.count + 7) / 8))
@@ -166,6 +179,34 @@ public final class MetricBlockDecoder {
         startTimestamps.append(contentsOf: reader.starts)
         appendAnomalies(reader.anomalyBytes)
         sampleCount += total
+    }
+
+    private func readValues(_ height: Int, _ wanted: Values) -> Bool {
+        let total = height * reader.series.count
+        reserve(valueCount + total)
+        let streams = ColumnCursor(reader.streams).position
+        var target = values + valueCount
+        valueCount += total
+        return reader.directory.entries.withUnsafeBufferPointer { entries in
+            for entry in entries {
+                let count = wanted == .firstOfConstants && entry.isConstant ? 1 : height
+                guard ValueColumnDecoder.read(entry, stream: streams + Int(entry.offset), count: count, into: target)
+                else { return false }
+                target += height
+            }
+            return true
+        }
+    }
+
+    private func checkValues(_ height: Int) -> Bool {
+        reserve(height)
+        let streams = ColumnCursor(reader.streams).position
+        let scratch = values
+        return reader.directory.entries.withUnsafeBufferPointer { entries in
+            entries.allSatisfy {
+                ValueColumnDecoder.check($0, stream: streams + Int($0.offset), count: height, scratch: scratch)
+            }
+        }
     }
 
     private func noteConstancy() {
@@ -186,11 +227,11 @@ public final class MetricBlockDecoder {
         }
     }
 
-    private func reserve(_ extra: Int) {
-        guard valueCapacity < sampleCount + extra else { return }
-        let wider = max(valueCapacity * 2, sampleCount + extra)
+    private func reserve(_ capacity: Int) {
+        guard valueCapacity < capacity else { return }
+        let wider = max(valueCapacity * 2, capacity)
         let moved = UnsafeMutablePointer<Double>.allocate(capacity: wider)
-        moved.update(from: values, count: sampleCount)
+        moved.update(from: values, count: valueCount)
         values.deallocate()
         values = moved
         valueCapacity = wider

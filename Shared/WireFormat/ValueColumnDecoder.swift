@@ -42,6 +42,54 @@ enum ValueColumnDecoder {
         return true
     }
 
+    /// Whether the stream holds exactly these values.
+    /// - Parameters:
+    ///   - stream, count: as of ``read(_:stream:count:into:)``, which this agrees with.
+    ///   - scratch: room for `count` values.
+    @inline(__always)
+    static func check(
+        _ entry: ValueColumnDirectory.Entry, stream: UnsafePointer<UInt8>, count: Int,
+        scratch: UnsafeMutablePointer<Double>
+    ) -> Bool {
+        switch ValueClass.Kind(rawValue: entry.valueClass & 7) {
+        case .zero, .constant, .rawConstant: true
+        case .rising, .delta, .deltaOfDelta: holds(count - 1, stream, Int(entry.length))
+        case .xor, .packed: read(entry, stream: stream, count: count, into: scratch)
+        case nil: false
+        }
+    }
+
+    /// Whether the bytes are exactly so many varints: as many bytes end one as there are, the last among them, and none is
+    /// too long.
+    private static func holds(_ codes: Int, _ stream: UnsafePointer<UInt8>, _ length: Int) -> Bool {
+        guard length >= codes, codes > 0, stream[length - 1] < 0x80 else { return length == codes && codes == 0 }
+        var ends = 0
+        var mostContinued = 0
+        var offset = 0
+        while offset < length {
+            let count = min(8, length - offset)
+            var word: UInt64 = 0
+            if count == 8 {
+                word = UnsafeRawPointer(stream + offset).loadUnaligned(as: UInt64.self)
+            } else {
+                for index in 0..<count { word = word &<< 8 | UInt64(stream[offset + index]) }
+            }
+            let continued = (word & 0x8080_8080_8080_8080).nonzeroBitCount
+            ends += count - continued
+            mostContinued = max(mostContinued, continued)
+            offset += 8
+        }
+        guard ends == codes else { return false }
+        // Only nine bytes that go on in a row can be too many: one of the two words that they lie in has five of them.
+        guard mostContinued >= 5 else { return true }
+        var position = stream
+        while position < stream + length {
+            guard let next = ColumnCursor.readVarint(position, end: stream + length) else { return false }
+            position = next.position
+        }
+        return true
+    }
+
     /// One loop per kind: `kind` is a constant at each call.
     @inline(__always)
     private static func integers(

@@ -36,9 +36,9 @@ final class PlainBodyDecoder: BodyDecoder, @unchecked Sendable {
     private let decoder = MetricBlockDecoder()
     init() throws { body = try BlockBody() }
 
-    func metrics(_ bytes: [UInt8]) throws(WireError) -> (tables: [TableReference], samples: MetricBatch) {
-        try decoder.decode(body.decompress(bytes))
-        return (decoder.tables, decoder.batch())
+    func metrics(_ bytes: [UInt8]) throws(WireError) -> MetricContent {
+        try decoder.check(body.decompress(bytes))
+        return MetricContent(decoder)
     }
     func table(_ bytes: [UInt8]) throws(WireError) -> (encoded: [UInt8], series: [SeriesDescriptor]) {
         let encoded = try body.decompress(bytes)

@@ -26,10 +26,11 @@ struct LiveBlocks {
 
     mutating func publish(_ commit: IngestCommit) {
         for block in commit.blocks where feed.isWatched(block.agent, of: tenant) {
-            guard case .metrics(let hashes, let samples) = block.content, !block.isQuarantined,
-                !block.header.flags.contains(.relayed)
+            guard case .metrics(let metrics) = block.content, !block.isQuarantined,
+                !block.header.flags.contains(.relayed), let samples = store.samples(of: block)
             else { continue }
-            feed.publish(series(of: samples, hashes, block.agent), of: block.agent, tenant: tenant)
+            feed.publish(
+                series(of: samples, metrics.tables.map(\.hash), block.agent), of: block.agent, tenant: tenant)
         }
     }
 

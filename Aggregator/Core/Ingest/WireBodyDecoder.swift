@@ -26,10 +26,10 @@ final class WireBodyDecoder: BodyDecoder {
         return try use(codecs)
     }
 
-    func metrics(_ body: [UInt8]) throws(WireError) -> (tables: [TableReference], samples: MetricBatch) {
+    func metrics(_ body: [UInt8]) throws(WireError) -> MetricContent {
         try borrow { (codecs) throws(WireError) in
-            try codecs.metrics.decode(codecs.body.decompress(body))
-            return (codecs.metrics.tables, codecs.metrics.batch())
+            try codecs.metrics.check(codecs.body.decompress(body))
+            return MetricContent(codecs.metrics)
         }
     }
 

@@ -4,7 +4,7 @@ import Telemetry
 /// The level-0 blocks of one tenant as queries and the compactor see them: a list per agent, oldest first.
 ///
 /// Every block that is on disk and not yet compacted is listed (about 150 B each). Beside that the newest blocks
-/// keep their compressed body (``StoreLimits/headBodyBytesMax``) and the newest of all their decoded samples
+/// keep their compressed body (``StoreLimits/headBodyBytesMax``), and what was decoded last for a reader its samples
 /// (``StoreLimits/headDecodedBytesMax``); what is not kept is read from disk when asked for. So the memory of the
 /// head has a fixed bound apart from the list, and appending costs O(1) per block whatever it holds.
 final class Head: Sendable {
@@ -19,7 +19,7 @@ final class Head: Sendable {
         let receivedAt: Int64
         let bodyBytes: Int
         var body: [UInt8]?
-        /// With the table set known, as the opener decoded it; not shifted.
+        /// As somebody decoded it, with the table set known; not shifted.
         var decoded: DecodedBlock?
     }
 
@@ -67,9 +67,7 @@ final class Head: Sendable {
                     state.bodyBytes += body.count
                 }
             }
-            while state.decodedOrder.bytes > decodedBytesMax, let oldest = state.decodedOrder.pop() {
-                Self.update(&state, oldest) { $0.decoded = nil }
-            }
+            forgetDecoded(&state)
             while state.bodyOrder.bytes > bodyBytesMax, let oldest = state.bodyOrder.pop() {
                 var bytes = 0
                 Self.update(&state, oldest) { block in
@@ -78,6 +76,27 @@ final class Head: Sendable {
                 }
                 state.bodyBytes -= bytes
             }
+        }
+    }
+
+    /// What was decoded to be read is kept for the next who reads it.
+    func keep(_ decoded: DecodedBlock, of id: Int64, _ agent: AgentNumber) {
+        state.withLock { state in
+            var isKept = false
+            Self.update(&state, (agent, id)) { block in
+                guard block.decoded == nil else { return }
+                block.decoded = decoded
+                isKept = true
+            }
+            guard isKept else { return }
+            state.decodedOrder.push(agent, id, decoded.bytes)
+            forgetDecoded(&state)
+        }
+    }
+
+    private func forgetDecoded(_ state: inout State) {
+        while state.decodedOrder.bytes > decodedBytesMax, let oldest = state.decodedOrder.pop() {
+            Self.update(&state, oldest) { $0.decoded = nil }
         }
     }
 

@@ -50,10 +50,11 @@ struct IngestFile {
 
     enum BlockState: Int64 { case normal = 0, quarantined = 1, damaged = 2 }
 
+    /// The WAL stays as large as it gets before a checkpoint, 16 MiB: cut back, its blocks would have to be taken anew.
     static func configuration(cacheBytes: Int = 4 << 20) -> DatabaseConfiguration {
         DatabaseConfiguration(
             autoVacuum: .incremental, cacheBytes: cacheBytes, synchronous: .full, walAutoCheckpointPages: 4096,
-            journalSizeLimitBytes: 4 << 20)
+            journalSizeLimitBytes: 20 << 20)
     }
 }
 
@@ -157,14 +158,7 @@ extension IngestFile {
     /// From the content, since a header only claims.
     static func timeRange(of block: IngestCommit.Block) -> ClosedRange<Int64> {
         switch block.content {
-        case .metrics(_, let samples):
-            var first = Int64.max
-            var last = Int64.min
-            for group in samples.groups {
-                if let start = group.timestamps.first { first = min(first, start) }
-                if let end = group.timestamps.last { last = max(last, end) }
-            }
-            return first <= last ? first...last : 0...0
+        case .metrics(let metrics): return metrics.times ?? 0...0
         case .events, .findings:
             let first = block.header.firstTimestamp.milliseconds
             return first...max(first, block.header.lastTimestamp.milliseconds)

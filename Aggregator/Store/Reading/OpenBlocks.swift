@@ -34,6 +34,10 @@ final class ListedBlocks: Sendable {
             } else {
                 guard let (tables, decoded) = try store.decoded(block, of: agent) else { continue }
                 samples = decoded
+                if block.decoded == nil {
+                    store.head.keep(
+                        Head.DecodedBlock(tables: tables.hashes, samples: decoded), of: block.id, agent)
+                }
                 hashes = tables.hashes
                 set = setNumbers[ObjectIdentifier(tables)] ?? sets.count
                 if set == sets.count {

@@ -7,7 +7,7 @@ import WireFormat
 
 /// Bodies of the tests: as simple as can be told apart. The real codecs have their own tests.
 struct PlainBodies: BodyDecoder {
-    func metrics(_ body: [UInt8]) throws(WireError) -> (tables: [TableReference], samples: MetricBatch) {
+    func metrics(_ body: [UInt8]) throws(WireError) -> MetricContent {
         try ByteReader.reading(body) { (reader) throws(WireError) in
             var tables: [TableReference] = []
             for _ in 0..<(try reader.readCount("tables", max: 4)) {
@@ -19,7 +19,7 @@ struct PlainBodies: BodyDecoder {
             let group = MetricBatch.Group(
                 timestamps: (0..<Int64(samples)).map { $0 }, series: [series],
                 values: [Double](repeating: 1, count: samples))
-            return (tables, MetricBatch(groups: [group]))
+            return MetricContent(tables: tables, samples: MetricBatch(groups: [group]))
         }
     }
     func table(_ body: [UInt8]) throws(WireError) -> (encoded: [UInt8], series: [SeriesDescriptor]) {

@@ -51,10 +51,11 @@ struct TestAgent {
             firstTimestamp: Timestamp(milliseconds: times.min() ?? 0),
             lastTimestamp: Timestamp(milliseconds: times.max() ?? 0),
             recordCount: UInt32(samples.sampleCount), clock: clock, nonce: [])
+        let table = TableReference(hash: tableHash, count: UInt32(series.count))
         return IngestCommit.Block(
-            agent: id, header: header,
-            body: TestBlocks.encodeMetrics(TableReference(hash: tableHash, count: UInt32(series.count)), samples),
-            content: .metrics(tables: [tableHash], samples: samples), receivedAt: now, isQuarantined: isQuarantined)
+            agent: id, header: header, body: TestBlocks.encodeMetrics(table, samples),
+            content: .metrics(MetricContent(tables: [table], samples: samples)), receivedAt: now,
+            isQuarantined: isQuarantined)
     }
 
     mutating func events(_ events: [ListeningEvent], at now: Timestamp) -> IngestCommit.Block {

@@ -93,6 +93,43 @@ struct MetricBlockTests {
         }
     }
 
+    @Test("a check lets pass what decodes, and nothing else", arguments: UInt64(0)..<8)
+    func check(seed: UInt64) throws {
+        let (decoder, checker) = (MetricBlockDecoder(), MetricBlockDecoder())
+        let bytes = try MetricBlock.encode(
+            MetricSamples.batch(seriesMax: 30, valuesMax: 40, seed: seed), tables: MetricSamples.tables(30))
+        func compare(_ bytes: [UInt8]) {
+            let decodes = (try? decoder.decode(bytes)) != nil
+            #expect(((try? checker.check(bytes)) != nil) == decodes)
+            #expect(checker.sampleCount == decoder.sampleCount && checker.allValues.isEmpty)
+            #expect(checker.tables == decoder.tables && checker.timestamps == decoder.timestamps)
+            #expect(checker.series == decoder.series && checker.anomalies == decoder.anomalies)
+        }
+        compare(bytes)
+        Damage.inflict(on: bytes, rounds: 3000, seed: seed, compare)
+        for length in bytes.indices { compare(Array(bytes[..<length])) }
+    }
+
+    @Test("a check counts codes as decoding does, whatever their lengths and how many bytes go on", arguments: 0..<40)
+    func checkedCodes(seed: Int) throws {
+        var generator = SeededGenerator(seed: UInt64(seed))
+        let (decoder, checker) = (MetricBlockDecoder(), MetricBlockDecoder())
+        // Differences of up to 2^50, so codes of up to eight bytes; the last bytes of the block are the codes.
+        let bits = Int64.random(in: 1...50, using: &generator)
+        let values = (0..<40).map { _ in Double(Int64.random(in: 0...(1 << bits), using: &generator)) }
+        let batch = MetricBatch(groups: [.init(timestamps: (0..<40).map { $0 * 1000 }, series: [0], values: values)])
+        let bytes = try MetricBlock.encode(batch, tables: MetricSamples.tables(1))
+        for _ in 0..<2000 {
+            var damaged = bytes
+            for _ in 0..<Int.random(in: 1...12, using: &generator) {
+                let place = Int.random(in: bytes.count - min(60, bytes.count)..<bytes.count, using: &generator)
+                damaged[place] = Bool.random(using: &generator) ? 0xff : UInt8.random(in: 0...255, using: &generator)
+            }
+            let decodes = (try? decoder.decode(damaged)) != nil
+            #expect(((try? checker.check(damaged)) != nil) == decodes)
+        }
+    }
+
     @Test("a body's claimed size is bounded before memory is taken")
     func bodyBound() throws {
         let body = try BlockBody()

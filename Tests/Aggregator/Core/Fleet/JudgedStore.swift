@@ -67,7 +67,8 @@ final class JudgedStore {
         let body = try BlockBody().compress(MetricBlock.encode(samples, tables: [table]))
         commit.blocks = [
             IngestCommit.Block(
-                agent: id, header: header, body: body, content: .metrics(tables: [hash], samples: samples),
+                agent: id, header: header, body: body,
+                content: .metrics(MetricContent(tables: [table], samples: samples)),
                 receivedAt: time.now)
         ]
         var dedup = DedupState(
