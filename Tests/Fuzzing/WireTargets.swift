@@ -34,7 +34,9 @@ extension FuzzTarget {
 
     static let blocks: [FuzzTarget] = [
         FuzzTarget("metric-block", golden: "MetricBlock-") { bytes in
-            guard let block = try? MetricBlock.decode(bytes) else { return }
+            let block = try? MetricBlock.decode(bytes)
+            require(((try? MetricBlockDecoder().check(bytes)) != nil) == (block != nil), "a check that decoding belies")
+            guard let block else { return }
             require(block.batch.sampleCount <= MetricBlock.samplesMax, "more samples than allowed")
         },
         FuzzTarget("event-block", golden: "EventBlock-") { bytes in
