@@ -16,8 +16,8 @@ package struct AlarmPolicy: Sendable, Equatable {
     /// Cells before the first alarm.
     static let cellsMin: UInt32 = 150
     /// Fine cells before what is extreme alarms, and before what is rare does: of that, tails know too little earlier.
-    static let fineExtremeMin: UInt32 = 60
-    static let fineCellsMin: UInt32 = 120
+    static let fineExtremeMin: UInt32 = 120
+    static let fineCellsMin: UInt32 = 150
     /// Cells of rest after an alarm; fine ones: two minutes of ten seconds.
     static let rest: UInt32 = 100
     static let fineRest: UInt32 = 12

@@ -71,14 +71,14 @@ struct StreamingPartsTests {
         #expect(AlarmPolicy.threshold(cellMilliseconds: 10_000) > AlarmPolicy.threshold(cellMilliseconds: 300_000) + 1)
     }
 
-    @Test("of samples a second apart, what is extreme alarms after ten minutes of cells, what is rare after twenty")
+    @Test("of samples a second apart, what is extreme alarms after twenty minutes of cells, what is rare after 25")
     func early() {
         func first(_ evidence: Float, _ extreme: Float) -> Int? {
             var policy = AlarmPolicy()
             return (0..<500).first { _ in policy.observe(evidence, extreme: extreme, cellMilliseconds: 10_000) }
         }
-        #expect(first(0, 9) == 60)
-        #expect(first(9, 0) == 122)
+        #expect(first(0, 9) == 120)
+        #expect(first(9, 0) == 152)
         #expect(first(0, 0) == nil)
     }
 
