@@ -119,6 +119,12 @@ extension FuzzTarget {
                 for text in group.targets { _ = ScrapeTarget.make(text, group, job: "j", rules: []) }
             }
         },
+        FuzzTarget("target-file-yaml", texts: ["- &a\n  targets: [a:1, 'b:2']\n  labels: {env: prod}\n- <<: *a\n"]) {
+            bytes in
+            for group in (try? TargetFile.parse(yaml: bytes)) ?? [] {
+                for text in group.targets { _ = ScrapeTarget.make(text, group, job: "j", rules: []) }
+            }
+        },
         FuzzTarget("relayed-write", golden: "remote-write-1.") { bytes in
             _ = try? bytes.withUnsafeBytes { try RelayedWrite($0, relay: "r", now: now) }
         },
