@@ -104,11 +104,9 @@ package final class Aggregator: Sendable {
         self.enrolment = enrolment
 
         var storeConfiguration = StoreConfiguration()
-        storeConfiguration.metricsRetentionDays = configuration.retention.raw
+        storeConfiguration.retention = configuration.retention
         // Events are few beside samples, and what is computed from them looks back a year.
         storeConfiguration.eventsRetentionDays = max(400, configuration.retention.raw)
-        storeConfiguration.fiveMinuteRetentionDays = configuration.retention.fiveMinutes
-        storeConfiguration.hourRetentionDays = configuration.retention.hour
         let store = StoreDirectory(
             root: root, configuration: storeConfiguration, time: time, metrics: metrics,
             agentLabels: { tenant, agent in
@@ -131,10 +129,7 @@ package final class Aggregator: Sendable {
                 opener: BatchOpener(
                     certificates: directory, keys: keys.keyRing, records: records,
                     bodies: WireBodyDecoder()),
-                configuration: IngestConfiguration(
-                    aggregatorID: try Self.aggregatorID(root),
-                    retentionMilliseconds: Int64(storeConfiguration.metricsRetentionDays) * 86_400_000,
-                    eventRetentionMilliseconds: Int64(storeConfiguration.eventsRetentionDays) * 86_400_000),
+                configuration: IngestConfiguration(aggregatorID: try Self.aggregatorID(root)),
                 acknowledgementKey: keys.signer(.acknowledgement), live: live, metrics: metrics, time: time,
                 report: report,
                 openers: max(1, min(configuration.parallelWorkers, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))),

@@ -25,7 +25,7 @@ package final class LimitsFile: Sendable {
         }
         guard isChanged else { return false }
         let text = isThere ? try Self.read(path) : ""
-        store.setLimits(try TenantLimits.parse(text))
+        store.setLimits(try TenantLimits.parse(text, retention: store.configuration.retention))
         return true
     }
 

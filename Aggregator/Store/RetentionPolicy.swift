@@ -22,10 +22,10 @@ package struct RetentionPolicy: Hashable, Sendable {
     }
 
     /// `off` keeps everything; a number of days (`90`, `90d`) holds for every tier; `raw=30d,5m=180d,1h=2y` sets each,
-    /// those that are not named keep their standard. Units: d, w, y (365 d); `off` as a value keeps that tier forever,
+    /// those that are not named stay as in `base`. Units: d, w, y (365 d); `off` as a value keeps that tier forever,
     /// `0` makes no rollups of it.
-    package init(parsing text: String) throws(Invalid) {
-        self = .standard
+    package init(parsing text: String, over base: RetentionPolicy = .standard) throws(Invalid) {
+        self = base
         guard text.contains("=") else {
             let days = try Self.days(text, isRaw: true)
             self.init(raw: days, fiveMinutes: days, hour: days)
@@ -42,6 +42,9 @@ package struct RetentionPolicy: Hashable, Sendable {
             }
         }
     }
+
+    /// Of rollups.
+    func days(of tier: RollupTier) -> Int { tier == .fiveMinutes ? fiveMinutes : hour }
 
     private static func days(_ text: String, isRaw: Bool) throws(Invalid) -> Int {
         if text == "off" { return forever }

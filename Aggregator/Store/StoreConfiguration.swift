@@ -2,12 +2,10 @@ package import Telemetry
 
 /// How one aggregator keeps its tenants' data.
 package struct StoreConfiguration: Sendable {
-    /// `metrics_retention_days` (400, 1...36500): day files older than this are deleted.
-    package var metricsRetentionDays: Int
-    /// Days that rollups are kept, 0: none are made; nil: as long as samples.
-    package var fiveMinuteRetentionDays: Int?
-    package var hourRetentionDays: Int?
-    /// `events_retention_days` (400, 1...36500): events that happened before are deleted.
+    /// How long samples and rollups are kept, unless a tenant's limits say otherwise (``TenantLimits/retention``).
+    package var retention: RetentionPolicy
+    /// Events that happened so many days (400, 1...36500) ago are deleted; a tenant whose samples are kept longer by its
+    /// limits keeps its events as long.
     package var eventsRetentionDays: Int
     /// `series_max` (2,000,000): per tenant; samples of further series are dropped and counted.
     package var seriesMax: Int
@@ -19,6 +17,7 @@ package struct StoreConfiguration: Sendable {
     /// Opened chunk groups of all tenants that this configuration is for.
     package var chunkCache: ChunkCache
 
+    /// - Parameter fiveMinuteRetentionDays: of rollups, like `hourRetentionDays`; nil: as long as samples.
     package init(
         metricsRetentionDays: Int = 400, eventsRetentionDays: Int = 400, seriesMax: Int = StoreLimits.seriesMax,
         levelZeroMillisecondsMax: Int64 = StoreLimits.levelZeroMillisecondsMax,
@@ -27,9 +26,9 @@ package struct StoreConfiguration: Sendable {
         headBodyBytesMax: Int = StoreLimits.headBodyBytesMax,
         chunkCache: ChunkCache = ChunkCache()
     ) {
-        self.metricsRetentionDays = metricsRetentionDays
-        self.fiveMinuteRetentionDays = fiveMinuteRetentionDays
-        self.hourRetentionDays = hourRetentionDays
+        retention = RetentionPolicy(
+            raw: metricsRetentionDays, fiveMinutes: fiveMinuteRetentionDays ?? metricsRetentionDays,
+            hour: hourRetentionDays ?? metricsRetentionDays)
         self.eventsRetentionDays = eventsRetentionDays
         self.seriesMax = seriesMax
         self.levelZeroMillisecondsMax = levelZeroMillisecondsMax
@@ -40,9 +39,7 @@ package struct StoreConfiguration: Sendable {
 }
 
 extension StoreConfiguration {
-    func rollupDays(_ tier: RollupTier) -> Int {
-        (tier == .fiveMinutes ? fiveMinuteRetentionDays : hourRetentionDays) ?? metricsRetentionDays
-    }
+    func eventsRetentionDays(_ limits: TenantLimits) -> Int { max(eventsRetentionDays, limits.retention?.raw ?? 0) }
 }
 
 /// A file that was set aside, or a part of one that could not be read.

@@ -57,6 +57,15 @@ package final class StoreDirectory: IngestStore, Sendable {
         }
     }
 
+    /// How old what arrives may be, in milliseconds: metrics and events.
+    package func retentionMilliseconds(of tenant: TenantID) -> (metrics: Int64, events: Int64) {
+        let limits = limits(of: tenant)
+        return (
+            Int64((limits.retention ?? configuration.retention).raw) * StoreLimits.dayMilliseconds,
+            Int64(configuration.eventsRetentionDays(limits)) * StoreLimits.dayMilliseconds
+        )
+    }
+
     /// The tenants that have a directory, whether open or not, ascending.
     package func tenants() -> [TenantID] {
         StoreFiles.names(in: "\(root)/tenants").compactMap { TenantID(rawValue: $0) }.sorted()

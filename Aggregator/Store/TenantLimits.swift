@@ -17,6 +17,8 @@ package struct TenantLimits: Hashable, Sendable {
     package var querySamples = 50_000_000
     /// `query-seconds` (120) that one query may run.
     package var querySeconds = 120
+    /// `retention` of samples and rollups, as ``RetentionPolicy/init(parsing:over:)`` reads it; nil: the aggregator's.
+    package var retention: RetentionPolicy?
 
     package init() {}
 
@@ -37,11 +39,18 @@ package struct TenantLimits: Hashable, Sendable {
         ]
 
     /// Takes one `name=value`.
-    package mutating func set(_ text: Substring) throws(Invalid) {
+    /// - Parameter base: of tiers that a retention does not name.
+    mutating func set(_ text: Substring, retention base: RetentionPolicy) throws(Invalid) {
         let pair = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        if pair.count == 2, pair[0] == "retention" {
+            do { retention = try RetentionPolicy(parsing: String(pair[1]), over: retention ?? base) } catch {
+                throw Invalid(description: "\(text): \(error)")
+            }
+            return
+        }
         guard pair.count == 2, let entry = Self.fields.first(where: { $0.name == pair[0] }) else {
-            throw Invalid(
-                description: "\"\(text)\": one of \(Self.fields.map(\.name).joined(separator: ", ")), then =value")
+            let names = Self.fields.map(\.name) + ["retention"]
+            throw Invalid(description: "\"\(text)\": one of \(names.joined(separator: ", ")), then =value")
         }
         guard let value = Int(pair[1]), entry.range.contains(value) else {
             throw Invalid(
@@ -53,10 +62,13 @@ package struct TenantLimits: Hashable, Sendable {
     /// Reads `limits.conf`: a line for each tenant, `*` for those without one, and `#` comments:
     ///
     ///     *     samples-per-second=500000
-    ///     acme  active-series=100000 queries=4
+    ///     acme  active-series=100000 queries=4 retention=raw=30d,5m=180d,1h=2y
     ///
+    /// - Parameter retention: the aggregator's, for tiers that no line names.
     /// - Returns: by tenant's name; what a line does not name is as in `*`, else the default.
-    package static func parse(_ text: String) throws(Invalid) -> [String: TenantLimits] {
+    package static func parse(_ text: String, retention: RetentionPolicy = .standard) throws(Invalid)
+        -> [String: TenantLimits]
+    {
         var lines: [(number: Int, words: [Substring])] = []
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             let words = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace)
@@ -67,7 +79,7 @@ package struct TenantLimits: Hashable, Sendable {
         for line in lines.filter({ $0.words[0] == "*" }) + lines.filter({ $0.words[0] != "*" }) {
             var limits = all[String(line.words[0])] ?? all["*"] ?? TenantLimits()
             for word in line.words.dropFirst() {
-                do { try limits.set(word) } catch {
+                do { try limits.set(word, retention: retention) } catch {
                     throw Invalid(description: "limits.conf, line \(line.number): \(error)")
                 }
             }

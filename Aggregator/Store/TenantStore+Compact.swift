@@ -265,7 +265,7 @@ extension TenantStore {
 
     /// The oldest day that retention keeps.
     var retentionDay: Int64 {
-        CivilDay.day(of: time.now.milliseconds) &- Int64(configuration.metricsRetentionDays)
+        CivilDay.day(of: time.now.milliseconds) &- Int64(retention.raw)
     }
 
     /// Runs `body` on a day's file; a damaged file is set aside and reported, and the error thrown on.

@@ -22,13 +22,14 @@ extension TenantStore {
         var oldestKept = oldest
         let today = CivilDay.day(of: now.milliseconds)
         for tier in rollups {
-            let first = today &- Int64(configuration.rollupDays(tier.tier))
+            let days = retention.days(of: tier.tier)
+            let first = today &- Int64(days)
             let file = RollupTier.floor(first, tier.tier.daysPerFile)
             if !tier.files.remove(before: file).isEmpty { tier.parts.forget(before: file) }
-            if configuration.rollupDays(tier.tier) > 0 { oldestKept = min(oldestKept, first) }
+            if days > 0 { oldestKept = min(oldestKept, first) }
         }
         let eventsOldest = now.advanced(
-            byMilliseconds: 0 &- Int64(configuration.eventsRetentionDays) &* StoreLimits.dayMilliseconds)
+            byMilliseconds: 0 &- Int64(eventsRetentionDays) &* StoreLimits.dayMilliseconds)
         for _ in 0..<16 where try events.remove(before: eventsOldest) == 0 { break }
         let cut = oldest &* StoreLimits.dayMilliseconds
         try expireLevelZero(before: cut)

@@ -86,6 +86,11 @@ extension TenantStore {
             if isNew { tables.forgetTouched() }
         }
     }
+
+    /// How long samples and rollups are kept.
+    var retention: RetentionPolicy { limits.retention ?? configuration.retention }
+
+    var eventsRetentionDays: Int { configuration.eventsRetentionDays(limits) }
 }
 
 extension TenantLimits {

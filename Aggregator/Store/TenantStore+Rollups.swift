@@ -11,7 +11,7 @@ extension TenantStore {
     /// - Returns: whether there was something to do.
     func rollStep(isDraining: Bool) throws -> Bool {
         if try scanStep() { return true }
-        guard RollupTier.allCases.contains(where: { configuration.rollupDays($0) > 0 }) else { return false }
+        guard RollupTier.allCases.contains(where: { retention.days(of: $0) > 0 }) else { return false }
         if let key = nextRoll(isDraining: isDraining) {
             try roll(key)
             return true
@@ -61,7 +61,7 @@ extension TenantStore {
             wide.append(RollupGroup.Series(id: id, rollups: hours, keepsIncrease: keepsIncrease))
         }
         let range = place.end &- StoreLimits.windowMilliseconds...place.end &- 1
-        for tier in rollups where configuration.rollupDays(tier.tier) > 0 && !fine.isEmpty {
+        for tier in rollups where retention.days(of: tier.tier) > 0 && !fine.isEmpty {
             let (file, unit) = tier.tier.place(ofDay: key.day)
             let target = WindowParts.Key(day: file, agent: key.agent, window: unit, slice: key.slice)
             let series = tier.tier == .fiveMinutes ? fine : wide

@@ -133,6 +133,8 @@ final class TenantWriter: Sendable {
             let due = canAcknowledge ? ingest.nextAcknowledgementAt : nil
             let wait = due.map { max(1, min(250, $0.milliseconds(since: time.now))) } ?? 250
             let inputs = queue.pop(max: Self.messagesPerCommit, waitMilliseconds: wait)
+            (ingest.configuration.retentionMilliseconds, ingest.configuration.eventRetentionMilliseconds) =
+                parts.store.retentionMilliseconds(of: tenant)
             if inputs.isEmpty, queue.isFinished { break }
             if !isBehind { caughtUp() }
             var pushes: [(blocks: [PushedBlock], reply: @Sendable (Result<Void, any Error>) -> Void)] = []

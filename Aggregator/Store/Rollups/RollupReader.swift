@@ -228,7 +228,7 @@ extension TenantStore {
 
     /// From when on a tier is kept; nil when it is not kept at all.
     package func begin(of tier: RollupTier) -> Timestamp? {
-        let days = configuration.rollupDays(tier)
+        let days = retention.days(of: tier)
         guard days > 0 else { return nil }
         return Self.begin(ofDay: CivilDay.day(of: time.now.milliseconds) &- Int64(days))
     }

@@ -25,6 +25,23 @@ import Testing
         }
     }
 
+    @Test("a tenant's own retention stands in limits.conf, tier by tier, over the line for all and the aggregator's")
+    func retentions() throws {
+        let aggregators = RetentionPolicy(raw: 100, fiveMinutes: 200, hour: 300)
+        let all = try TenantLimits.parse(
+            """
+            *     retention=1h=50d
+            acme  retention=raw=30d,5m=0
+            blue  retention=off
+            """, retention: aggregators)
+        #expect(all["*"]?.retention == RetentionPolicy(raw: 100, fiveMinutes: 200, hour: 50))
+        #expect(all["acme"]?.retention == RetentionPolicy(raw: 30, fiveMinutes: 0, hour: 50))
+        #expect(all["blue"]?.retention?.hour == RetentionPolicy.forever)
+        #expect(try TenantLimits.parse("acme queries=1", retention: aggregators)["acme"]?.retention == nil)
+        let error = #expect(throws: TenantLimits.Invalid.self) { _ = try TenantLimits.parse("acme retention=2h=3d") }
+        #expect(error?.description.contains("line 1: retention=2h=3d: \"2h=3d\": name a tier") == true)
+    }
+
     @Test("retention is days for all tiers, off, or each tier's own")
     func retention() throws {
         #expect(try RetentionPolicy(parsing: "30") == RetentionPolicy(raw: 30, fiveMinutes: 30, hour: 30))

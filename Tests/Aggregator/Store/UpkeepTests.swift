@@ -7,9 +7,12 @@ import Testing
 import WireFormat
 
 @Suite struct UpkeepTests {
-    @Test("days beyond retention go with their files, their series and nothing else")
-    func retention() throws {
-        let test = try StoreUnderTest(StoreConfiguration(metricsRetentionDays: 2))
+    @Test(
+        "days beyond retention go with their files, their series and nothing else, be it the aggregator's or the tenant's",
+        arguments: [false, true])
+    func retention(isTenants: Bool) throws {
+        let test = try StoreUnderTest(StoreConfiguration(metricsRetentionDays: isTenants ? 400 : 2))
+        if isTenants { test.store.limits.retention = RetentionPolicy(raw: 2, fiveMinutes: 2, hour: 2) }
         for day in 0..<5 {
             let start = TestBlocks.start.advanced(byMilliseconds: Int64(day) * 86_400_000)
             try test.commit(from: start.advanced(byMilliseconds: 3_600_000))
