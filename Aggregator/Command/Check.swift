@@ -64,7 +64,7 @@ struct Check: ParsableCommand {
 
         private static func read(_ path: String) throws -> [UInt8] {
             guard let data = FileManager.default.contents(atPath: path) else {
-                throw ValidationError("\(path) cannot be read")
+                throw CommandFailure("\(path) cannot be read")
             }
             return Array(data)
         }
@@ -78,7 +78,7 @@ struct Check: ParsableCommand {
         while let chunk = try FileHandle.standardInput.read(upToCount: 1 << 20), !chunk.isEmpty {
             bytes.append(contentsOf: chunk)
             guard bytes.count <= bytesMax else {
-                throw ValidationError("standard input holds more than \(bytesMax) bytes")
+                throw CommandFailure("standard input holds more than \(bytesMax) bytes")
             }
         }
         return bytes

@@ -77,7 +77,7 @@ struct Config: ParsableCommand {
             guard let dataDir else { return try list() }
             guard let scope = try scope.chosen() else { throw ValidationError("say --agent or --group") }
             let signer = try LocalSigner(dataDir: dataDir, tenant: about.tenant)
-            guard let held = try signer.held(scope) else { throw ValidationError("nothing was pushed to it") }
+            guard let held = try signer.held(scope) else { throw CommandFailure("nothing was pushed to it") }
             let manifest = held.manifest
             let name = if case .group(let group) = scope { "group \(group)" } else { self.scope.agent ?? "" }
             print("# \(signer.tenant)/\(name), version \(manifest.version), to be taken until \(manifest.expiresAt)")
@@ -107,16 +107,16 @@ struct Config: ParsableCommand {
 enum SettingsText {
     static func read(_ path: String) throws -> String {
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw ValidationError("\(path): cannot be read")
+            throw CommandFailure("\(path): cannot be read")
         }
         guard data.count <= Manifest.bodyBytesMax else {
-            throw ValidationError("\(path): \(data.count) bytes; a manifest holds up to \(Manifest.bodyBytesMax)")
+            throw CommandFailure("\(path): \(data.count) bytes; a manifest holds up to \(Manifest.bodyBytesMax)")
         }
-        guard let text = String(data: data, encoding: .utf8) else { throw ValidationError("\(path): is not UTF-8") }
+        guard let text = String(data: data, encoding: .utf8) else { throw CommandFailure("\(path): is not UTF-8") }
         let document = try SettingsDocument(text, source: path)
         // An empty manifest is a way to go back to the node's own settings; it has to be meant.
         guard !document.keys.isEmpty || text.contains("#") else {
-            throw ValidationError("\(path): is empty; to go back to the node's own settings, push a comment line")
+            throw CommandFailure("\(path): is empty; to go back to the node's own settings, push a comment line")
         }
         return text
     }

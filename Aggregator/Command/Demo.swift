@@ -64,7 +64,7 @@ struct Demo: ParsableCommand {
             return
         }
         _ = stop.wait(milliseconds: Int64(seconds) * 1000)
-        guard !stop.isRequested else { throw ValidationError("interrupted before the check") }
+        guard !stop.isRequested else { throw CommandFailure("interrupted before the check") }
         events?.stop()
         try tree.checkAlive()
         try DemoCheck(access: access, intakePort: intakePort).run(sent: events?.accepted ?? 0)
@@ -72,7 +72,7 @@ struct Demo: ParsableCommand {
 
     private static func temporaryFolder() throws -> String {
         var template = Array("/tmp/stagebox-demo-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw ValidationError("cannot make a folder below /tmp") }
+        guard mkdtemp(&template) != nil else { throw CommandFailure("cannot make a folder below /tmp") }
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
@@ -80,7 +80,7 @@ struct Demo: ParsableCommand {
         // A kept folder has an agent that knows the broker's port.
         let brokerPort = try DemoAccess(readingFrom: folder)?.brokerPort ?? LoopbackPort.free()
         if httpPort != 0, let reason = LoopbackPort.problem(httpPort) {
-            throw ValidationError(
+            throw CommandFailure(
                 "port \(httpPort) cannot be used (\(reason)): give another, or --http-port 0 for a free one")
         }
         let port = httpPort == 0 ? try LoopbackPort.free() : httpPort
@@ -112,7 +112,7 @@ struct Demo: ParsableCommand {
         let isWritten = FileManager.default.createFile(
             atPath: "\(folder)/access.json", contents: try encoder.encode(access),
             attributes: [.posixPermissions: 0o600])
-        guard isWritten else { throw ValidationError("cannot write \(folder)/access.json") }
+        guard isWritten else { throw CommandFailure("cannot write \(folder)/access.json") }
         return access
     }
 
@@ -170,7 +170,7 @@ extension DemoAccess {
 /// A port that nothing listens on right now.
 enum LoopbackPort {
     static func free() throws -> Int {
-        guard case .success(let port) = bound(to: 0) else { throw ValidationError("no free port on 127.0.0.1") }
+        guard case .success(let port) = bound(to: 0) else { throw CommandFailure("no free port on 127.0.0.1") }
         return Int(port)
     }
 

@@ -1,4 +1,3 @@
-import ArgumentParser
 import Foundation
 import MQTT
 import RuntimeSupport
@@ -67,7 +66,7 @@ struct DemoCheck {
                 return bits == [1] && (ranking["series_seen"] as? Int ?? 0) > 100
             }
             check("PromQL says what is wrong with an expression, and where") {
-                do { _ = try query("sum(node_load1") } catch let failure as CommandFailure {
+                do { _ = try query("sum(node_load1") } catch let failure as AggregatorRefusal {
                     return failure.status == 400 && failure.detail.contains("parse error")
                 }
                 return false
@@ -79,7 +78,7 @@ struct DemoCheck {
             check("the aggregator's ledger balances and nothing was rejected or dropped") { try ledgerBalances() }
             check("the agent's own ledger balances and agrees with it") { try ledgersAgree(intakePort) }
         }
-        guard failures.isEmpty else { throw ValidationError("\(failures.count) checks failed") }
+        guard failures.isEmpty else { throw CommandFailure("\(failures.count) checks failed") }
         print("everything adds up")
     }
 

@@ -1,4 +1,3 @@
-import ArgumentParser
 import Foundation
 import RuntimeSupport
 
@@ -36,10 +35,10 @@ final class DemoTree {
         process.standardInput = FileHandle.nullDevice
         if !FileManager.default.fileExists(atPath: log) {
             guard FileManager.default.createFile(atPath: log, contents: nil) else {
-                throw ValidationError("cannot write \(log)")
+                throw CommandFailure("cannot write \(log)")
             }
         }
-        guard let handle = FileHandle(forWritingAtPath: log) else { throw ValidationError("cannot write \(log)") }
+        guard let handle = FileHandle(forWritingAtPath: log) else { throw CommandFailure("cannot write \(log)") }
         handle.seekToEndOfFile()
         process.standardOutput = handle
         process.standardError = handle
@@ -57,7 +56,7 @@ final class DemoTree {
         try process.run()
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
-            throw ValidationError("\(program) \(arguments.first ?? "") failed; its last words:\n\(tail(log))")
+            throw CommandFailure("\(program) \(arguments.first ?? "") failed; its last words:\n\(tail(log))")
         }
     }
 
@@ -67,7 +66,7 @@ final class DemoTree {
         while !isReady() {
             try checkAlive()
             guard SystemTimeSource().monotonicNanoseconds < deadline else {
-                throw ValidationError("\(what) is not ready after \(seconds) s:\n\(tail(children.last?.log ?? ""))")
+                throw CommandFailure("\(what) is not ready after \(seconds) s:\n\(tail(children.last?.log ?? ""))")
             }
             if stop.wait(milliseconds: 100) { return }
         }
@@ -75,7 +74,7 @@ final class DemoTree {
 
     func checkAlive() throws {
         for child in children where !child.process.isRunning {
-            throw ValidationError("\(child.name) ended by itself; its last words:\n\(tail(child.log))")
+            throw CommandFailure("\(child.name) ended by itself; its last words:\n\(tail(child.log))")
         }
     }
 

@@ -73,14 +73,14 @@ struct LocalSigner {
     }
 
     /// Sends a command and waits for what becomes of it.
-    /// - Throws: `ValidationError` when the agent was never heard of, or does not answer within `seconds`.
+    /// - Throws: `CommandFailure` when the agent was never heard of, or does not answer within `seconds`.
     func order(
         _ verb: String, _ argument: String, of agent: AgentID, seconds: Int
     ) throws -> (outcome: String, text: String) {
         let fleet = try session.json("GET", "/api/v1/agents")["agents"] as? [[String: Any]] ?? []
         guard let known = fleet.first(where: { $0["agent"] as? String == agent.rawValue }),
             let epoch = (known["epoch"] as? String).flatMap({ ID128(hexadecimal: $0) })
-        else { throw ValidationError("agent \(agent) was never heard of, so nothing can be asked of it") }
+        else { throw CommandFailure("agent \(agent) was never heard of, so nothing can be asked of it") }
         let id = try command(verb, argument, to: agent, epoch: epoch, seconds: seconds)
         let until = Date().addingTimeInterval(Double(seconds))
         while Date() < until {
@@ -91,7 +91,7 @@ struct LocalSigner {
             }
             usleep(200_000)
         }
-        throw ValidationError("no answer yet; see \"stagebox agents commands\"")
+        throw CommandFailure("no answer yet; see \"stagebox agents commands\"")
     }
 
     private func target(_ scope: Manifest.Scope) -> ManifestTarget {

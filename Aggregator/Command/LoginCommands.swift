@@ -26,7 +26,7 @@ struct Login: ParsableCommand {
         let address = try HTTPExchange.Address(url)
         let hash = address.isTLS ? try trustedKey(address) : nil
         guard let token = readToken()?.trimmingCharacters(in: .whitespaces), !token.isEmpty else {
-            throw ValidationError("no token: paste it, or pipe it in")
+            throw CommandFailure("no token: paste it, or pipe it in")
         }
         let session = Session(
             url: url, token: token, keyHash: hash?.description,
@@ -66,15 +66,15 @@ struct Login: ParsableCommand {
         }
         let trust = ca.map { PinnedConnection.Trust.authority(path: $0) } ?? .unverified
         let connection = try PinnedConnection(host: address.host, port: address.port, trust: trust)
-        guard let found = connection.serverKeyHash else { throw ValidationError("\(address.host) showed no key") }
+        guard let found = connection.serverKeyHash else { throw CommandFailure("\(address.host) showed no key") }
         guard ca == nil else { return found }
         print("The key of \(address.host):\(address.port) has the SHA-256 fingerprint\n  \(Fingerprint.show(found))")
         guard isatty(0) == 1 else {
-            throw ValidationError("nobody can be asked whether it is right: give --key-hash or --ca")
+            throw CommandFailure("nobody can be asked whether it is right: give --key-hash or --ca")
         }
         print("Does \"stagebox fingerprint\" print the same on the aggregator's machine? [yes/no] ", terminator: "")
         guard readLine()?.trimmingCharacters(in: .whitespaces).lowercased() == "yes" else {
-            throw ValidationError("not signed in; nothing was sent")
+            throw CommandFailure("not signed in; nothing was sent")
         }
         return found
     }
@@ -83,7 +83,7 @@ struct Login: ParsableCommand {
 extension Session {
     /// A token of the installation is right although it names no tenant.
     func checkToken() throws {
-        do { _ = try send("GET", "/api/v1/agents") } catch let failure as CommandFailure where failure.status == 400 {
+        do { _ = try send("GET", "/api/v1/agents") } catch let failure as AggregatorRefusal where failure.status == 400 {
             _ = try send("GET", "/api/v1/admin/tenants")
         }
     }

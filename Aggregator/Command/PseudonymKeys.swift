@@ -28,7 +28,7 @@ struct PseudonymKeys {
         let answer = try session.json("GET", "/api/v1/admin/enrolments")
         guard let name = answer["tenant"] as? String, let root = answer["root"] as? String,
             let hash = ID256(hexadecimal: root)
-        else { throw ValidationError("the aggregator is older than this tool: it does not say whose tokens it makes") }
+        else { throw CommandFailure("the aggregator is older than this tool: it does not say whose tokens it makes") }
         self.session = session
         self.directory = directory
         tenant = try TenantID(validating: name)
@@ -65,11 +65,11 @@ struct PseudonymKeys {
         let text = text.trimmingCharacters(in: .whitespacesAndNewlines)
         let bytes = text.hasPrefix(prefix) ? Base64URL.decode(Substring(text.dropFirst(prefix.count))) : nil
         guard let bytes, bytes.count == 4 + PseudonymKey.bytes + 4 else {
-            throw ValidationError("this is not a pseudonym key: \"stagebox pseudonyms export\" prints one")
+            throw CommandFailure("this is not a pseudonym key: \"stagebox pseudonyms export\" prints one")
         }
         func word(_ bytes: ArraySlice<UInt8>) -> UInt32 { bytes.reversed().reduce(0) { $0 << 8 | UInt32($1) } }
         guard word(bytes.suffix(4)) == Checksum.crc32(Array(bytes.dropLast(4))), word(bytes.prefix(4)) > 0 else {
-            throw ValidationError("the pseudonym key is mistyped or cut off")
+            throw CommandFailure("the pseudonym key is mistyped or cut off")
         }
         return try PseudonymKey(bytes: Array(bytes[4..<4 + PseudonymKey.bytes]), version: word(bytes.prefix(4)))
     }
@@ -82,7 +82,7 @@ struct PseudonymKeys {
             held == nil || held.map({ $0.version < noted.version }) == true
                 || held.map({ $0.version == noted.version && $0.fingerprint.description != noted.fingerprint }) == true
         {
-            throw ValidationError(
+            throw CommandFailure(
                 "tenant \(tenant) has a pseudonym key (version \(noted.version), fingerprint \(noted.fingerprint)) that "
                     + "is not in \(path). Where it was made, \"stagebox pseudonyms export\" prints it; here \"stagebox "
                     + "pseudonyms import\" takes it. If it is lost, or known to others, \"stagebox pseudonyms rotate\" "
@@ -104,7 +104,7 @@ struct PseudonymKeys {
         fields["pseudonym_key_fingerprint"] = key.fingerprint.description
         fields["pseudonym_key_sealed"] = Base64URL.encode(try SealedBox.seal(key.secretBytes, to: pair.publicKey))
         let made = try session.json("POST", "/api/v1/admin/enrolments", json: fields)
-        guard let text = made["token"] as? String else { throw ValidationError("no enrolment token came back") }
+        guard let text = made["token"] as? String else { throw CommandFailure("no enrolment token came back") }
         var token = try EnrolmentToken(text: text)
         token.pseudonymSecret = pair.secretBytes
         return token.text
@@ -139,7 +139,7 @@ struct Pseudonyms: ParsableCommand {
         @OptionGroup var about: TenantOption
         func run() throws {
             let keys = try PseudonymKeys(session: about.session())
-            guard let line = readLine() else { throw ValidationError("no key: paste it, or pipe it in") }
+            guard let line = readLine() else { throw CommandFailure("no key: paste it, or pipe it in") }
             let key = try PseudonymKeys.parse(line)
             try keys.write(key)
             print("tenant \(keys.tenant): version \(key.version), fingerprint \(key.fingerprint)")
@@ -156,7 +156,7 @@ struct Pseudonyms: ParsableCommand {
         func run() throws {
             let keys = try PseudonymKeys(session: about.session())
             let last = max(try keys.read()?.version ?? 0, keys.noted?.version ?? 0)
-            guard last < .max else { throw ValidationError("there is no version after \(last)") }
+            guard last < .max else { throw CommandFailure("there is no version after \(last)") }
             let key = PseudonymKey(randomVersion: last + 1)
             try keys.write(key)
             print("tenant \(keys.tenant): version \(key.version), fingerprint \(key.fingerprint)")
@@ -191,7 +191,7 @@ struct Pseudonyms: ParsableCommand {
             var failures = 0
             for agent in wanted {
                 do {
-                    guard let boxKey = boxKeys[agent] else { throw ValidationError("there is no agent \(agent)") }
+                    guard let boxKey = boxKeys[agent] else { throw CommandFailure("there is no agent \(agent)") }
                     let (outcome, text) = try signer.order(
                         PseudonymKeyOrder.verb, PseudonymKeyOrder.seal(key, to: boxKey), of: agent, seconds: seconds)
                     print("\(agent): \(outcome): \(text)")

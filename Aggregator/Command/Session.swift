@@ -27,7 +27,7 @@ struct Session: Codable {
                 tenant: environment["STAGEBOX_TENANT"])
         }
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw ValidationError("not signed in: run \"stagebox login URL\", or set STAGEBOX_URL and STAGEBOX_TOKEN")
+            throw CommandFailure("not signed in: run \"stagebox login URL\", or set STAGEBOX_URL and STAGEBOX_TOKEN")
         }
         return try JSONDecoder().decode(Session.self, from: data)
     }
@@ -38,10 +38,10 @@ struct Session: Codable {
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let created = FileManager.default.createFile(
             atPath: Self.path, contents: try JSONEncoder().encode(self), attributes: [.posixPermissions: 0o600])
-        guard created else { throw ValidationError("cannot write \(Self.path)") }
+        guard created else { throw CommandFailure("cannot write \(Self.path)") }
     }
 
-    /// - Throws: `CommandFailure` for any status outside 200…299, with the server's explanation.
+    /// - Throws: `AggregatorRefusal` for any status outside 200…299, with the server's explanation.
     func send(
         _ method: String, _ path: String, json: [String: Any]? = nil, body raw: [UInt8] = [], type: String? = nil
     ) throws -> HTTPExchange.Answer {
@@ -50,10 +50,10 @@ struct Session: Codable {
         if address.isTLS {
             hash = keyHash.flatMap { ID256(hexadecimal: $0) }
             guard hash != nil else {
-                throw ValidationError("https needs the server's key hash: run \"stagebox login \(url)\"")
+                throw CommandFailure("https needs the server's key hash: run \"stagebox login \(url)\"")
             }
         } else if !address.isLoopback {
-            throw ValidationError("plain http is for this machine only, not for \(address.host): use https")
+            throw CommandFailure("plain http is for this machine only, not for \(address.host): use https")
         }
         var headers = [("Authorization", "Bearer \(token)")]
         var body = raw
@@ -70,7 +70,7 @@ struct Session: Codable {
         }
         let connection = try PinnedConnection(host: address.host, port: address.port, keyHash: hash)
         let answer = try HTTPExchange.send(method, path, headers: headers, body: body, to: address, over: connection)
-        guard (200..<300).contains(answer.status) else { throw CommandFailure(answer) }
+        guard (200..<300).contains(answer.status) else { throw AggregatorRefusal(answer) }
         return answer
     }
 
@@ -86,7 +86,7 @@ struct Session: Codable {
     func json(_ method: String, _ path: String, json: [String: Any]? = nil) throws -> [String: Any] {
         let answer = try send(method, path, json: json)
         guard let object = try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any] else {
-            throw ValidationError("the aggregator's answer to \(path) is not a JSON object")
+            throw CommandFailure("the aggregator's answer to \(path) is not a JSON object")
         }
         return object
     }
@@ -105,7 +105,7 @@ struct TenantOption: ParsableArguments {
 }
 
 /// The aggregator said no.
-struct CommandFailure: Error, CustomStringConvertible {
+struct AggregatorRefusal: Error, CustomStringConvertible {
     let status: Int
     let detail: String
 

@@ -18,7 +18,7 @@ struct StoreCommand: ParsableCommand {
         /// Opens it for this process alone; nothing in it ends by age meanwhile.
         func open(creating: Bool = false) throws -> TenantStore {
             guard creating || FileManager.default.fileExists(atPath: "\(directory)/ingest.sqlite") else {
-                throw ValidationError("\(directory) is no tenant's directory: it has no ingest.sqlite")
+                throw CommandFailure("\(directory) is no tenant's directory: it has no ingest.sqlite")
             }
             let name = directory.split(separator: "/").last.map(String.init) ?? "tenant"
             return try TenantStore(
@@ -148,7 +148,7 @@ private struct JSONLines {
             handle = .standardInput
         } else {
             guard let opened = FileHandle(forReadingAtPath: path) else {
-                throw ValidationError("cannot read \(path)")
+                throw CommandFailure("cannot read \(path)")
             }
             handle = opened
         }
@@ -170,7 +170,7 @@ private struct JSONLines {
                 return buffer
             }
             guard buffer.count <= Self.bytesMax else {
-                throw ValidationError("line \(number + 1) is longer than \(Self.bytesMax) bytes")
+                throw CommandFailure("line \(number + 1) is longer than \(Self.bytesMax) bytes")
             }
             if let chunk = try handle.read(upToCount: 4 << 20), !chunk.isEmpty {
                 buffer.append(chunk)
@@ -212,16 +212,16 @@ private struct ImportedSeries {
     init(_ data: Data, number: Int) throws {
         let line: Line
         do { line = try JSONDecoder().decode(Line.self, from: data) } catch {
-            throw ValidationError("line \(number) is no series of an export: \(error)")
+            throw CommandFailure("line \(number) is no series of an export: \(error)")
         }
         guard line.timestamps.count == line.values.count else {
-            throw ValidationError(
+            throw CommandFailure(
                 "line \(number) has \(line.timestamps.count) timestamps and \(line.values.count) values")
         }
         let type = MetricType.allCases.first { "\($0)" == line.type } ?? .unknown
         let key = SeriesKey(labels: line.metric.map { Label($0.key, $0.value) })
         guard !key.labels.isEmpty, TenantLimits().allow(key) else {
-            throw ValidationError("line \(number): a series has 1 to 64 labels of bounded length")
+            throw CommandFailure("line \(number): a series has 1 to 64 labels of bounded length")
         }
         descriptor = SeriesDescriptor(key: key, type: type)
         timestamps = line.timestamps

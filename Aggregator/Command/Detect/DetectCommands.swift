@@ -33,7 +33,7 @@ struct Detect: ParsableCommand {
             if let train {
                 let before = try read(train)
                 guard before.columns == table.columns else {
-                    throw ValidationError(
+                    throw CommandFailure(
                         "\(train) has \(before.columns) columns to score, \(input) has \(table.columns)")
                 }
                 for row in 0..<before.rows { _ = run.observe(before.row(row), at: before.times[row]) }
@@ -47,21 +47,21 @@ struct Detect: ParsableCommand {
                 text += "\(score),\(alarm ? 1 : 0)\n"
             }
             do { try Data(text.utf8).write(to: URL(fileURLWithPath: output)) } catch {
-                throw ValidationError("\(output) cannot be written: \(error.localizedDescription)")
+                throw CommandFailure("\(output) cannot be written: \(error.localizedDescription)")
             }
         }
 
         private func read(_ path: String) throws -> ScoreTable {
             guard let file = FileHandle(forReadingAtPath: path) else {
-                throw ValidationError("\(path) cannot be read")
+                throw CommandFailure("\(path) cannot be read")
             }
             defer { try? file.close() }  // Only read from: nothing is lost.
             let data = try file.read(upToCount: ScoreTable.bytesMax + 1) ?? Data()
             guard data.count <= ScoreTable.bytesMax else {
-                throw ValidationError("\(path) holds more than \(ScoreTable.bytesMax >> 20) MiB")
+                throw CommandFailure("\(path) holds more than \(ScoreTable.bytesMax >> 20) MiB")
             }
             do { return try ScoreTable(csv: [UInt8](data)) } catch {
-                throw ValidationError("\(path), \(error)")
+                throw CommandFailure("\(path), \(error)")
             }
         }
     }

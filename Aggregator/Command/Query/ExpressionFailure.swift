@@ -14,7 +14,7 @@ struct ExpressionFailure: Error, CustomStringConvertible {
     }
 
     /// From a server's message that names a place as `line:column: parse error: …`; nil without one.
-    init?(_ expression: String, _ failure: CommandFailure) {
+    init?(_ expression: String, _ failure: AggregatorRefusal) {
         guard let match = failure.detail.firstMatch(of: /(\d+):(\d+): parse error: (.*)/),
             let line = Int(match.1), let column = Int(match.2), line > 0, column > 0
         else { return nil }

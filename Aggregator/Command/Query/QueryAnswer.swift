@@ -1,4 +1,3 @@
-import ArgumentParser
 import Foundation
 
 /// The aggregator's answer to a query.
@@ -30,7 +29,7 @@ struct QueryAnswer {
     init(_ body: [UInt8]) throws {
         guard let answer = try JSONSerialization.jsonObject(with: Data(body)) as? [String: Any],
             let data = answer["data"] as? [String: Any], let type = data["resultType"] as? String
-        else { throw ValidationError("the aggregator's answer is none of a query") }
+        else { throw CommandFailure("the aggregator's answer is none of a query") }
         warnings = answer["warnings"] as? [String] ?? []
         infos = answer["infos"] as? [String] ?? []
         let rows = data["result"] as? [[String: Any]] ?? []

@@ -97,7 +97,7 @@ struct QueryCommand: ParsableCommand {
             func seconds(_ milliseconds: Int64) -> String { String(format: "%.3f", Double(milliseconds) / 1000) }
             form += [("start", seconds(end - length)), ("end", seconds(end)), ("step", seconds(step))]
             return try session.send("POST", "/api/v1/query_range", form: form)
-        } catch let failure as CommandFailure {
+        } catch let failure as AggregatorRefusal {
             throw ExpressionFailure(expression, failure) ?? failure
         }
     }
