@@ -46,6 +46,20 @@ struct DetectScoreTests {
         }
     }
 
+    @Test("a clock that steps back an hour leaves no row without a score")
+    func clockBack() throws {
+        let tree = try SmokeTree("detect-score-clock")
+        defer { tree.stopAll() }
+        var text = ""
+        for row in 0..<600 {
+            let time = 1_700_000_000 + row * 300 - (row < 500 ? 0 : 3600)
+            text += "\(time),\(row == 502 ? 500 : (row * 7_919) % 101)\n"
+        }
+        let lines = try #require(try score(tree, text))
+        #expect(lines[503].hasSuffix(",1"), "\(lines[503])")
+        #expect(lines[501...].allSatisfy { !$0.hasPrefix("0.0,") })
+    }
+
     @Test("many columns are a group, and what was trained before counts")
     func group() throws {
         let tree = try SmokeTree("detect-score-group")
@@ -72,5 +86,7 @@ struct DetectScoreTests {
         }
         let refused = try score(tree, "1,2\n", train: "1,2,3\n")
         #expect(refused == nil)
+        let missing = try tree.stagebox(["detect", "score", "--input", "/nowhere.csv", "--output", "/dev/null"])
+        #expect(missing.text == "Error: /nowhere.csv cannot be read\n", "no usage: the command line is right")
     }
 }

@@ -5,6 +5,7 @@ import Detection
 struct ScoreRun {
     private var metric: MetricDetector?
     private var groups: [(columns: Range<Int>, detector: GroupDetector)] = []
+    private var lastAt = Int64.min
 
     init(columns: Int) {
         let configuration = DetectorConfiguration()
@@ -21,12 +22,19 @@ struct ScoreRun {
 
     /// - Precondition: as many values as columns.
     mutating func observe(_ row: ArraySlice<Double>, at time: Int64) -> (score: Float, alarm: Bool) {
-        if metric != nil { return observe(metric: row[row.startIndex], at: time) }
+        // A clock that stepped back, as the agent takes it.
+        let isClockBack = time < lastAt
+        lastAt = time
+        if metric != nil {
+            if isClockBack { metric?.restartTime() }
+            return observe(metric: row[row.startIndex], at: time)
+        }
         var score: Float = 0
         var alarm = false
         for number in groups.indices {
             let columns = groups[number].columns
             let values = Array(row[row.startIndex + columns.lowerBound..<row.startIndex + columns.upperBound])
+            if isClockBack { groups[number].detector.restartTime() }
             let verdict = groups[number].detector.observe(values.span, at: time)
             if groups[number].detector.wantsTraining { groups[number].detector.train() }
             score = max(score, verdict.score)
