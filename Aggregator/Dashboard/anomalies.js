@@ -1,5 +1,7 @@
 // Which samples of the shown node its agent judged anomalous: marks along the foot of the charts.
 
+import { ask } from '/server.js';
+
 const slot = 5000; // milliseconds; several anomalous samples of one metric in a slot are one mark
 const keep = 62 * 60_000;
 
@@ -13,8 +15,8 @@ export class Anomalies {
     }
   }
 
-  // What is stored: `ask` answers a request to the server.
-  async fill(ask, agent, metrics, minutes) {
+  // What is stored.
+  async fill(agent, metrics, minutes) {
     const end = Math.ceil(Date.now() / slot) * slot / 1000;
     const names = metrics.join('|');
     const bits = `stagebox_anomaly_bit{instance=${JSON.stringify(agent)},metric=~"${names}"}[${slot / 1000}s]`;
