@@ -83,7 +83,8 @@ struct Login: ParsableCommand {
 extension Session {
     /// A token of the installation is right although it names no tenant.
     func checkToken() throws {
-        do { _ = try send("GET", "/api/v1/agents") } catch let failure as AggregatorRefusal where failure.status == 400 {
+        do { _ = try send("GET", "/api/v1/agents") } catch let failure as AggregatorRefusal where failure.status == 400
+        {
             _ = try send("GET", "/api/v1/admin/tenants")
         }
     }
