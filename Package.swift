@@ -122,10 +122,11 @@ let aggregator: [Target] = [
     module("Aggregator/PromQL", ["Telemetry"]),
     module("Aggregator/Rules", ["Telemetry", "PromQL", "YAML"]),
     module("Aggregator/Access", ["Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "COpenSSL"]),
+    module("Aggregator/PlainHTTP", ["Telemetry"]),
     module(
         "Aggregator/API",
         [
-            "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "Access", "Store", "Ingest", "PromQL",
+            "Telemetry", "PlainHTTP", "RuntimeSupport", "WireFormat", "Sealing", "Access", "Store", "Ingest", "PromQL",
             "Rules", "Interchange", "Snappy", "Gzip", "Detection", log,
             .product(name: "Hummingbird", package: hummingbird),
             .product(name: "HummingbirdCore", package: hummingbird),
@@ -138,7 +139,7 @@ let aggregator: [Target] = [
         "Aggregator/Core", name: "AggregatorCore",
         [
             "Telemetry", "RuntimeSupport", "WireFormat", "Sealing", "SQLite", "MQTT", "Ingest", "Store", "Access",
-            "API", "PromQL", "Rules", "Interchange", "Snappy", "Compression", "Detection", log,
+            "API", "PlainHTTP", "PromQL", "Rules", "Interchange", "Snappy", "Compression", "Detection", log,
         ]),
     program(
         "AggregatorMain", "Aggregator/Main",
@@ -202,6 +203,7 @@ let testTargets: [Target] = [
     tests("Tests/Aggregator/Rules", ["Rules", "PromQL", "PromQLScripts", "Telemetry", "TestSupport"]),
     tests(
         "Tests/Aggregator/Access", ["Access", "Sealing", "WireFormat", "Telemetry", "RuntimeSupport", "TestSupport"]),
+    tests("Tests/Aggregator/PlainHTTP", ["PlainHTTP", "Telemetry", "TestSupport"]),
     tests(
         "Tests/Aggregator/API",
         [
@@ -252,9 +254,8 @@ let fuzzTargets: [Target] = [
     program(
         "Fuzzing", "Tests/Fuzzing",
         [
-            "Compression", "Detection", "Gzip", "Intake", "Interchange", "PromQL", "RuntimeSupport", "Snappy",
-            "Sources",
-            "Telemetry", "WireFormat",
+            "AgentCore", "Buffer", "Collectors", "Compression", "Control", "Detection", "Gzip", "Intake", "Interchange",
+            "PlainHTTP", "PromQL", "RuntimeSupport", "Snappy", "Sources", "Telemetry", "WireFormat",
         ])
 ]
 

@@ -25,11 +25,17 @@ private struct WriterSink: SampleSink {
         guard wait == 0 else { throw PushError.rate(perSecond: perSecond, afterSeconds: wait) }
     }
 
-    func write(_ samples: SampleWrite) throws {
+    func write(_ samples: SampleWrite) throws { try writer.write(try blocks(of: samples)) }
+
+    func write(_ samples: SampleWrite, _ done: @escaping @Sendable (Result<Void, any Error>) -> Void) {
+        do { try writer.write(try blocks(of: samples), done) } catch { done(.failure(error)) }
+    }
+
+    private func blocks(of samples: SampleWrite) throws -> [PushedBlock] {
         let perSecond = store.limits.samplesPerSecond
         let wait = store.sampleRate.take(samples.sampleCount, perSecond: perSecond, now: time.monotonicNanoseconds)
         guard wait == 0 else { throw PushError.rate(perSecond: perSecond, afterSeconds: wait) }
-        try writer.write(try store.prepare(samples))
+        return try store.prepare(samples)
     }
 }
 

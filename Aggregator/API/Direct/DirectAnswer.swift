@@ -2,6 +2,7 @@ import Glibc
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import PlainHTTP
 import Synchronization
 import Telemetry
 
@@ -16,8 +17,11 @@ struct DirectAnswer: Sendable {
     }
 
     var status: HTTPResponse.Status
-    var type: String
+    /// nil: there is no body.
+    var type: String?
     var retryAfterSeconds: Int?
+    /// Further ones.
+    var headers: [(name: String, value: String)] = []
     var body: [UInt8]
     /// Makes the next piece, elsewhere, and hands it on; nil: ``body`` is all.
     var next: (@Sendable (_ done: @escaping @Sendable (Piece) -> Void) -> Void)?
@@ -25,15 +29,20 @@ struct DirectAnswer: Sendable {
     /// The answer's head, and the body or its first chunk: with the headers that every answer carries.
     func begin(isTLS: Bool, date: String, _ allocator: ByteBufferAllocator) -> ByteBuffer {
         var buffer = allocator.buffer(capacity: 512 + body.count)
-        buffer.writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\nContent-Type: \(type)\r\n")
-        if next == nil {
+        buffer.writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
+        if let type { buffer.writeString("Content-Type: \(type)\r\nVary: Accept-Encoding\r\n") }
+        if type == nil, status == .noContent {
+            // It has no length either.
+        } else if next == nil {
             buffer.writeString("Content-Length: \(body.count)\r\n")
         } else {
             buffer.writeStaticString("Transfer-Encoding: chunked\r\n")
         }
+        if status == .unauthorized { buffer.writeString("WWW-Authenticate: \(Problem.challenge)\r\n") }
+        for header in headers { buffer.writeString("\(header.name): \(header.value)\r\n") }
         if let retryAfterSeconds { buffer.writeString("Retry-After: \(retryAfterSeconds)\r\n") }
-        buffer.writeStaticString("Vary: Accept-Encoding\r\nX-Content-Type-Options: nosniff\r\n")
-        buffer.writeStaticString("Referrer-Policy: no-referrer\r\nCache-Control: no-store\r\n")
+        buffer.writeStaticString("X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n")
+        buffer.writeStaticString("Cache-Control: no-store\r\n")
         if isTLS { buffer.writeStaticString("Strict-Transport-Security: max-age=31536000\r\n") }
         buffer.writeString("Date: \(date)\r\n\r\n")
         if next == nil { buffer.writeBytes(body) } else { Self.write(chunk: body, to: &buffer) }
@@ -57,21 +66,8 @@ final class HTTPDate: Sendable {
     var text: String {
         let second = time(nil)
         return made.withLock { made in
-            if made.second != second { made = (second, Self.format(second)) }
+            if made.second != second { made = (second, HTTPTime.format(unixSeconds: second)) }
             return made.text
         }
-    }
-
-    /// `Sun, 06 Nov 1994 08:49:37 GMT`.
-    static func format(_ second: Int) -> String {
-        var (second, parts) = (second, tm())
-        gmtime_r(&second, &parts)
-        let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
-        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
-        let (day, month) = (Int(parts.tm_wday), Int(parts.tm_mon))
-        guard days.indices.contains(day), months.indices.contains(month) else { return "" }
-        return "\(days[day]), \(two(parts.tm_mday)) \(months[month]) \(1900 + parts.tm_year) "
-            + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) GMT"
     }
 }

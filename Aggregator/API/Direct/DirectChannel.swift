@@ -2,13 +2,14 @@ import Hummingbird
 import HummingbirdCore
 import Logging
 import NIOCore
+import PlainHTTP
 
 /// A fresh connection's handlers: one that answers directly, which makes way for HTTP/1.1 as Hummingbird serves it.
 struct DirectChannel: ServerChildChannel {
     struct Value: ServerChildChannelValue { let channel: any Channel }
 
     let route: DirectRoute
-    let prefix: StaticString
+    let prefixes: [StaticString]
     let usual: HTTP1Channel
     let connections: OpenConnections
     let isTLS: Bool
@@ -17,7 +18,7 @@ struct DirectChannel: ServerChildChannel {
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let parts = DirectHandler.Parts(
-                route: route, prefix: prefix, isTLS: isTLS, date: date, makeWay: { try makeWay($0, logger) })
+                route: route, prefixes: prefixes, isTLS: isTLS, date: date, makeWay: { try makeWay($0, logger) })
             try channel.pipeline.syncOperations.addHandler(DirectHandler(parts))
             return Value(channel: channel)
         }

@@ -3,6 +3,7 @@ import HummingbirdCore
 import HummingbirdTLS
 package import Logging
 import NIOCore
+import PlainHTTP
 package import RuntimeSupport
 import ServiceLifecycle
 import UnixSignals
@@ -23,13 +24,16 @@ package struct APIServer: Sendable {
             throw Problem(
                 .invalidRequest, "refusing to listen on \(configuration.host) without TLS: give a certificate and key")
         }
-        let bounds = QueryBounds(dependencies)
-        let router = try makeRouter(dependencies, bounds, configuration: configuration, metrics: metrics, time: time)
-        let direct = DirectQueries(
-            dependencies, bounds, language: configuration.language, metrics: metrics, time: time, logger: logger)
+        let shared = SharedParts(dependencies)
+        let router = try makeRouter(dependencies, shared, configuration: configuration, metrics: metrics, time: time)
+        let queries = DirectQueries(
+            dependencies, shared.bounds, language: configuration.language, metrics: metrics, time: time,
+            logger: logger)
+        let pushes = DirectPushes(dependencies, shared.pushes, metrics: metrics, time: time, logger: logger)
         let (date, connections) = (HTTPDate(), OpenConnections())
         let channel = DirectChannel(
-            route: direct.route, prefix: DirectQueries.prefix,
+            route: { $0.isPost ? pushes.route($0) : queries.route($0) },
+            prefixes: [DirectQueries.prefix, DirectPushes.prefix],
             usual: HTTP1Channel(router.buildResponder(), date: date, logger: logger), connections: connections,
             isTLS: configuration.tls != nil, date: date)
         let open = try Self.opening(channel, configuration, logger)

@@ -43,6 +43,10 @@ package final class BlockingPool: Sendable {
         }
     }
 
+    /// Has a job done.
+    /// - Returns: false when too many wait; then it is never done.
+    func start(_ job: @escaping @Sendable () -> Void) -> Bool { workers.push(job) }
+
     /// Has a job of one tenant's done, in its turn.
     /// - Returns: false when too many wait; then it is never done.
     func start(for tenant: TenantID, _ job: @escaping @Sendable () -> Void) -> Bool { admit(tenant, job) }

@@ -102,6 +102,9 @@ package struct Problem: Error, Sendable, Hashable {
         }
     }
 
+    /// What `WWW-Authenticate` says.
+    static let challenge = "Bearer realm=\"stagebox\""
+
     /// Of errors that are this program's own.
     static let failed = Problem(.serverFailure, "the server failed on this request; its log says why")
 
@@ -114,7 +117,7 @@ package struct Problem: Error, Sendable, Hashable {
 
     package var response: Response {
         var headers: HTTPFields = [.contentType: "application/problem+json", .cacheControl: "no-store"]
-        if kind == .unauthenticated { headers[.wwwAuthenticate] = "Bearer realm=\"stagebox\"" }
+        if kind == .unauthenticated { headers[.wwwAuthenticate] = Self.challenge }
         if let retryAfterSeconds { headers[.retryAfter] = String(retryAfterSeconds) }
         return Response(
             status: kind.status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: encoded)))

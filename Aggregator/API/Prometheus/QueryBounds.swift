@@ -40,22 +40,23 @@ struct QueryBounds: Sendable {
 
     /// As ``run(_:timeout:_:)``, without waiting.
     /// - Parameter body: returns what is to be done once the query no longer counts as running.
-    /// - Returns: what ends the query early; nil when it cannot run, as ``run(_:timeout:_:)`` would say.
+    /// - Returns: what ends the query early.
+    /// - Throws: ``PrometheusError`` when too many run already, ``Problem/busy``; then `body` is not called.
     func start(
         _ tenant: TenantID, timeout: Int64?,
         _ body: @escaping @Sendable (TenantLimits, QueryInterruption) -> @Sendable () -> Void
-    ) -> QueryInterruption? {
-        guard let limits = try? sources.limits(of: tenant),
-            let ticket = try? gate.enter(tenant, max: limits.queries)
-        else { return nil }
+    ) throws -> QueryInterruption {
+        let limits = try sources.limits(of: tenant)
         let longest = Int64(limits.querySeconds) * 1000
+        let ticket = try gate.enter(tenant, max: limits.queries)
         let interruption = QueryInterruption(milliseconds: min(timeout ?? longest, longest))
         let isAccepted = start(tenant) {
             let finish = body(limits, interruption)
             ticket.leave()
             finish()
         }
-        return isAccepted ? interruption : nil
+        guard isAccepted else { throw Problem.busy }
+        return interruption
     }
 
     /// Has something done where it may block.

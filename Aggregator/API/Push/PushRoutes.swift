@@ -7,9 +7,8 @@ import Store
 import Telemetry
 
 /// Samples from programs that are no agents: Prometheus remote write, expositions, Influx line protocol.
-func pushRoutes(_ dependencies: APIDependencies) -> [Route] {
-    let receiver = PushReceiver(dependencies)
-    return [
+func pushRoutes(_ receiver: PushReceiver) -> [Route] {
+    [
         Route(.post, "/api/v1/write", .push, "Prometheus remote write 1.0 and 2.0") { request in
             try await receiver.remoteWrite(request)
         },
@@ -60,27 +59,43 @@ struct PushReceiver: Sendable {
             ? try await request.encodedBody(upTo: SamplePush.bodyBytesMax)
             : try await request.body(upTo: SamplePush.inflatedBytesMax)
         let outcome = try await run(tenant) { [decoders] push in
-            let inflated: [UInt8]
-            do {
-                inflated =
-                    isSnappy ? try SnappyBlock.decompress(body, boundBytes: SamplePush.inflatedBytesMax) : body
-            } catch SnappyError.tooLarge {
-                throw Problem(
-                    .payloadTooLarge, "the body inflates to more than \(SamplePush.inflatedBytesMax) bytes")
-            } catch let error as SnappyError {
-                throw Problem(.invalidRequest, error.description)
+            let samples = try decoders.use(tenant, push.sink.series) { lent in
+                if isSnappy { try body.withUnsafeBytes { try Self.inflate($0, into: &lent.inflated) } }
+                return try push.samples(isSnappy ? lent.inflated : body, version, &lent.decoder)
             }
-            return try decoders.use(tenant, push.sink.series) { try push.remoteWrite(inflated, version, &$0) }
+            return try push.store(samples)
         }
         var response = answer(outcome)
-        if version == .two {
-            for (name, count) in [("Samples", outcome.stored), ("Histograms", 0), ("Exemplars", 0)] {
-                if let field = HTTPField.Name("X-Prometheus-Remote-Write-\(name)-Written") {
-                    response.headers[field] = String(count)
-                }
-            }
+        for header in outcome.written(version) {
+            if let field = HTTPField.Name(header.name) { response.headers[field] = header.value }
         }
         return response
+    }
+
+    /// Stores remote write as its senders compress it, for which the caller does not wait: on a thread of the push pool.
+    /// - Parameter done: called once, on any thread: when the samples are durable, or with what is to be answered.
+    func store(
+        snappy body: UnsafeRawBufferPointer, _ version: RemoteWriteVersion, _ tenant: TenantID,
+        _ done: @escaping @Sendable (Result<PushOutcome, any Error>) -> Void
+    ) {
+        do {
+            let push = SamplePush(sink: try sources.sink(of: tenant))
+            try push.sink.checkRate()
+            let samples = try decoders.use(tenant, push.sink.series) { lent in
+                try Self.inflate(body, into: &lent.inflated)
+                return try push.samples(lent.inflated, version, &lent.decoder)
+            }
+            push.store(samples) { result in done(result.mapError(Self.reported)) }
+        } catch {
+            done(.failure(Self.reported(error)))
+        }
+    }
+
+    private static func inflate(_ body: UnsafeRawBufferPointer, into output: inout [UInt8]) throws {
+        do { try SnappyBlock.decompress(body, boundBytes: SamplePush.inflatedBytesMax, into: &output) } catch {
+            guard case .tooLarge = error else { throw Problem(.invalidRequest, error.description) }
+            throw Problem(.payloadTooLarge, "the body inflates to more than \(SamplePush.inflatedBytesMax) bytes")
+        }
     }
 
     func exposition(_ request: APIRequest) async throws -> Response {
@@ -160,15 +175,20 @@ struct PushReceiver: Sendable {
     }
 
     private func reportingErrors<Value>(_ body: () async throws -> Value) async throws -> Value {
-        do { return try await body() } catch let error as InterchangeError {
-            throw Problem(.invalidRequest, error.description)
-        } catch PushError.rate(let perSecond, let seconds) {
-            throw Problem(
+        do { return try await body() } catch { throw Self.reported(error) }
+    }
+
+    private static func reported(_ error: any Error) -> any Error {
+        switch error {
+        case let error as InterchangeError: Problem(.invalidRequest, error.description)
+        case PushError.rate(let perSecond, let seconds):
+            Problem(
                 .tooManyRequests,
                 "this tenant may send \(perSecond) samples per second; send these again later, or have "
                     + "samples-per-second in limits.conf raised", retryAfterSeconds: seconds)
-        } catch is PushError {
-            throw Problem(.busy, "too many samples wait for this tenant's store; send them again", retryAfterSeconds: 1)
+        case is PushError:
+            Problem(.busy, "too many samples wait for this tenant's store; send them again", retryAfterSeconds: 1)
+        default: error
         }
     }
 

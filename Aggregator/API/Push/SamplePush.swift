@@ -20,6 +20,14 @@ struct PushOutcome: Sendable {
     /// The first thing that was wrong.
     var problem: String?
 
+    /// What remote write 2.0 wants told of what was stored; 1.0 knows no such headers.
+    func written(_ version: RemoteWriteVersion) -> [(name: String, value: String)] {
+        guard version == .two else { return [] }
+        return [("Samples", stored), ("Histograms", 0), ("Exemplars", 0)].map { kind, count in
+            ("X-Prometheus-Remote-Write-\(kind)-Written", String(count))
+        }
+    }
+
     var isComplete: Bool { refused + unplaced + outOfBounds == 0 }
 
     /// For the sender's log.
@@ -40,7 +48,13 @@ struct PushOutcome: Sendable {
     }
 }
 
-/// Stores the samples of bodies. Blocks until they are durable.
+/// What of a body can be stored.
+struct PushedSamples: Sendable {
+    var write: SampleWrite
+    var outcome: PushOutcome
+}
+
+/// Stores the samples of bodies. Blocks until they are durable, unless it says otherwise.
 struct SamplePush: Sendable {
     /// Of a body after inflating, and of one that is not compressed.
     static let inflatedBytesMax = 64 << 20
@@ -50,9 +64,9 @@ struct SamplePush: Sendable {
 
     let sink: any SampleSink
 
-    func remoteWrite(
+    func samples(
         _ body: [UInt8], _ version: RemoteWriteVersion, _ decoder: inout RemoteWriteDecoder
-    ) throws -> PushOutcome {
+    ) throws -> PushedSamples {
         var columns = SampleColumns()
         let series = sink.series
         let limits = sink.limits
@@ -71,9 +85,24 @@ struct SamplePush: Sendable {
         outcome.unplaced = summary.unplacedSamples
         outcome.unsupported = summary.histograms
         outcome.problem = summary.problem
-        try store(
-            SampleWrite(series: columns.series, timestamps: columns.timestamps, values: columns.values), &outcome)
+        return PushedSamples(
+            write: SampleWrite(series: columns.series, timestamps: columns.timestamps, values: columns.values),
+            outcome: outcome)
+    }
+
+    func store(_ samples: PushedSamples) throws -> PushOutcome {
+        var outcome = samples.outcome
+        try store(samples.write, &outcome)
         return outcome
+    }
+
+    /// Does not wait: `done` is called once, on any thread, when the samples are durable or cannot be.
+    func store(_ samples: PushedSamples, _ done: @escaping @Sendable (Result<PushOutcome, any Error>) -> Void) {
+        var (write, outcome) = (samples.write, samples.outcome)
+        outcome.outOfBounds += write.remove(outside: sink.writableTimes)
+        guard !write.isEmpty else { return done(.success(outcome)) }
+        outcome.stored += write.sampleCount
+        sink.write(write) { [outcome] result in done(result.map { outcome }) }
     }
 
     func exposition(_ exposition: Exposition, now: Timestamp) throws -> PushOutcome {

@@ -56,7 +56,16 @@ struct Gate: Sendable {
             return APIRequest(request: request, context: context, query: query, principal: nil, now: now)
         }
         let principal = try await self.principal(request, route, query, now)
-        switch route.audience {
+        try Self.check(principal, route.audience)
+        return APIRequest(request: request, context: context, query: query, principal: principal, now: now)
+    }
+
+    static let unauthenticated = Problem(
+        .unauthenticated, "send Authorization: Bearer <token>, with a token that is not expired or revoked")
+
+    /// - Throws: ``Problem`` when the audience is another.
+    static func check(_ principal: Principal, _ audience: Route.Audience) throws {
+        switch audience {
         case .open: break
         case .roles(let roles):
             guard roles.contains(principal.role) else {
@@ -69,7 +78,6 @@ struct Gate: Sendable {
                 throw Problem(.forbidden, "this needs a token of the installation's administrator")
             }
         }
-        return APIRequest(request: request, context: context, query: query, principal: principal, now: now)
     }
 
     private func principal(_ request: Request, _ route: Route, _ query: Query, _ now: Timestamp) async throws
@@ -87,8 +95,7 @@ struct Gate: Sendable {
         } else if route.acceptsTicket, let ticket = query["ticket"] {
             if let principal = tickets.spend(ticket, now: now) { return principal }
         }
-        throw Problem(
-            .unauthenticated, "send Authorization: Bearer <token>, with a token that is not expired or revoked")
+        throw Self.unauthenticated
     }
 }
 

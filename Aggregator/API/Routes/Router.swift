@@ -42,15 +42,26 @@ package struct APIConfiguration: Sendable {
 package func makeRoutes(
     _ dependencies: APIDependencies, configuration: APIConfiguration, metrics: OwnMetrics, time: any TimeSource
 ) -> [Route] {
-    makeRoutes(dependencies, QueryBounds(dependencies), configuration: configuration, metrics: metrics, time: time)
+    makeRoutes(dependencies, SharedParts(dependencies), configuration: configuration, metrics: metrics, time: time)
 }
 
-/// - Parameter bounds: shared with whoever else runs queries.
+/// What the usual routes share with those that answer directly.
+struct SharedParts: Sendable {
+    let bounds: QueryBounds
+    let pushes: PushReceiver
+
+    init(_ dependencies: APIDependencies) {
+        bounds = QueryBounds(dependencies)
+        pushes = PushReceiver(dependencies)
+    }
+}
+
 func makeRoutes(
-    _ dependencies: APIDependencies, _ bounds: QueryBounds, configuration: APIConfiguration, metrics: OwnMetrics,
+    _ dependencies: APIDependencies, _ shared: SharedParts, configuration: APIConfiguration, metrics: OwnMetrics,
     time: any TimeSource
 ) -> [Route] {
-    healthRoutes(dependencies, metrics: metrics, isLoopback: configuration.isLoopback)
+    let bounds = shared.bounds
+    return healthRoutes(dependencies, metrics: metrics, isLoopback: configuration.isLoopback)
         + fleetRoutes(dependencies)
         + findingRoutes(dependencies)
         + anomalyRoutes(dependencies, bounds)
@@ -62,7 +73,7 @@ func makeRoutes(
         + deletionRoutes(dependencies)
         + ruleRoutes(dependencies)
         + compatibilityRoutes(dependencies, startedAt: time.now)
-        + pushRoutes(dependencies)
+        + pushRoutes(shared.pushes)
         + exportRoutes(dependencies)
         + liveRoutes(dependencies)
         + enrolmentRoutes(dependencies, perSecond: configuration.enrolmentsPerSecond, time: time)
@@ -73,18 +84,18 @@ package func makeRouter(
     _ dependencies: APIDependencies, configuration: APIConfiguration, metrics: OwnMetrics, time: any TimeSource
 ) throws -> Router<APIContext> {
     try makeRouter(
-        dependencies, QueryBounds(dependencies), configuration: configuration, metrics: metrics, time: time)
+        dependencies, SharedParts(dependencies), configuration: configuration, metrics: metrics, time: time)
 }
 
 func makeRouter(
-    _ dependencies: APIDependencies, _ bounds: QueryBounds, configuration: APIConfiguration, metrics: OwnMetrics,
+    _ dependencies: APIDependencies, _ shared: SharedParts, configuration: APIConfiguration, metrics: OwnMetrics,
     time: any TimeSource
 ) throws -> Router<APIContext> {
     let router = Router(context: APIContext.self, options: [.autoGenerateHeadEndpoints])
     router.add(middleware: GzipMiddleware())
     router.add(middleware: ProblemMiddleware(isTLS: configuration.tls != nil))
     let gate = Gate(access: dependencies.access, tickets: dependencies.tickets, pool: dependencies.pool)
-    for route in makeRoutes(dependencies, bounds, configuration: configuration, metrics: metrics, time: time) {
+    for route in makeRoutes(dependencies, shared, configuration: configuration, metrics: metrics, time: time) {
         router.on(RouterPath(route.path), method: route.method) { request, context in
             metrics.add("stagebox_http_requests_total")
             let query = try Query(request.uri.query)

@@ -48,6 +48,9 @@ package protocol SampleSink: Sendable {
     /// Returns when the samples are durable: all or, when it throws, none. Blocks.
     /// - Throws: ``PushError``, then the same may come again later; what the store throws.
     func write(_ samples: SampleWrite) throws
+    /// The same without waiting.
+    /// - Parameter done: called once, on any thread.
+    func write(_ samples: SampleWrite, _ done: @escaping @Sendable (Result<Void, any Error>) -> Void)
 }
 
 package enum PushError: Error {

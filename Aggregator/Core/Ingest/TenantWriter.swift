@@ -75,12 +75,19 @@ final class TenantWriter: Sendable {
         _ = queue.push(.desiredConfiguration(version, agent))
     }
 
-    /// Makes pushed blocks durable and waits for that, together with whatever else is committed now.
-    /// - Throws: ``PushError/busy`` when the queue is full or the answer is late; what the store throws.
+    /// Makes pushed blocks durable, together with whatever else is committed then.
+    /// - Parameter done: called once, on the writer's thread: when they are durable, or with what the store threw.
+    /// - Throws: ``PushError/busy`` when the queue is full; then `done` is not called.
+    func write(_ blocks: [PushedBlock], _ done: @escaping @Sendable (Result<Void, any Error>) -> Void) throws {
+        let bytes = blocks.reduce(0) { $0 + $1.memoryBytes }
+        guard queue.push(.pushed(blocks, done), bytes: bytes) else { throw PushError.busy }
+    }
+
+    /// The same, and waits for it.
+    /// - Throws: ``PushError/busy``, also when the answer is late; what the store throws.
     func write(_ blocks: [PushedBlock]) throws {
         let answer = BoundedQueue<Result<Void, any Error>>(itemsMax: 1)
-        let bytes = blocks.reduce(0) { $0 + $1.memoryBytes }
-        guard queue.push(.pushed(blocks) { _ = answer.push($0) }, bytes: bytes) else { throw PushError.busy }
+        try write(blocks) { _ = answer.push($0) }
         guard let result = answer.pop(max: 1, waitMilliseconds: 30_000).first else { throw PushError.busy }
         try result.get()
     }
@@ -120,6 +127,10 @@ final class TenantWriter: Sendable {
         guard case (var ingest, var live)? = load() else {
             failedAt.store(max(1, time.monotonicNanoseconds), ordering: .releasing)
             queue.close()
+            // Whoever waits for an answer gets one.
+            for case .pushed(_, let done) in queue.pop(max: .max, waitMilliseconds: 0) {
+                done(.failure(PushError.busy))
+            }
             return
         }
         var watched = Set<AgentID>()

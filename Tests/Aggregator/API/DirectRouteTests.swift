@@ -1,5 +1,8 @@
 import API
+import Interchange
 import RuntimeSupport
+import Snappy
+import Synchronization
 import Telemetry
 import TestSupport
 import Testing
@@ -58,6 +61,126 @@ import Testing
             #expect(unknown.status == 401)
             let nobody = try await server.ask("GET", targets[0], as: nil)
             #expect(nobody.status == 401)
+        }
+    }
+
+    @Test("pushes are answered as on the usual way, whoever sends them, on one connection and on many")
+    func pushes() async throws {
+        try await TestServer(Self.tenants).run { server async throws in
+            let body = SnappyBlock.compress(PrometheusRouteTests.remoteWriteBody)
+            for who in ["ingest@acme", "admin@acme", "analyst@acme", "root", "sbx_0011223344556677_x"] {
+                for body in [body, [1, 2, 3], SnappyBlock.compress([]), SnappyBlock.compress([9, 9])] {
+                    let direct = try await server.ask("POST", "/api/v1/write", as: who, body: body)
+                    let usual = try await server.ask(
+                        "POST", "/api/v1/write", as: who, body: body, headers: Self.usual)
+                    #expect(direct.status == usual.status && direct.text == usual.text, "\(who), \(body.count) bytes")
+                    var (names, others) = (direct.headers, usual.headers)
+                    for name in ["date", "content-length"] { (names[name], others[name]) = (nil, nil) }
+                    #expect(names == others, "\(who), \(body.count) bytes")
+                }
+            }
+        }
+    }
+
+    @Test("remote write 2.0 is told what was stored, as on the usual way")
+    func pushesOfTwo() async throws {
+        try await TestServer(Self.tenants).run { server async throws in
+            var encoder = RemoteWriteEncoder(.two)
+            encoder.add(
+                SeriesKey(name: "up"), timestamps: [RouteTests.start, RouteTests.start + 1, .max], values: [1, 2, 3])
+            let type = "Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request"
+            let body = SnappyBlock.compress(encoder.finish())
+            let direct = try await server.ask("POST", "/api/v1/write", as: "ingest@acme", body: body, headers: [type])
+            let usual = try await server.ask(
+                "POST", "/api/v1/write", as: "ingest@acme", body: body, headers: [type] + Self.usual)
+            #expect(direct.status == 400 && usual.status == 400 && direct.text == usual.text)
+            #expect(direct.headers["x-prometheus-remote-write-samples-written"] == "2")
+            var (names, others) = (direct.headers, usual.headers)
+            (names["date"], others["date"]) = (nil, nil)
+            #expect(names == others)
+        }
+    }
+
+    /// A push as it goes over the wire.
+    private static func bytes(_ body: [UInt8], _ token: String?) -> [UInt8] {
+        let head = "POST /api/v1/write HTTP/1.1\r\nHost: a\r\nContent-Length: \(body.count)\r\n"
+        return Array((head + "Authorization: Bearer \(token ?? "")\r\n\r\n").utf8) + body
+    }
+
+    @Test(
+        "pushes of one connection are answered in order, however their bytes come, also once the token is to be looked up anew"
+    )
+    func pushedInPieces() async throws {
+        try await TestServer(Self.tenants).run { server async throws in
+            let body = SnappyBlock.compress(PrometheusRouteTests.remoteWriteBody)
+            let (token, port) = (server.tokens["ingest@acme"], server.listeningPort)
+            let whole = Self.bytes(body, token)
+            let time = server.time
+            let statuses = try await server.blocking {
+                let connection = try LoopbackConnection(port: port)
+                for _ in 0..<3 { try connection.send(whole) }
+                var statuses = try (0..<3).map { _ in try connection.receive().status }
+                for length in stride(from: 1, to: whole.count, by: 7) {
+                    time.advance(milliseconds: 300)
+                    try connection.send(Array(whole.prefix(length)))
+                    try connection.send(Array(whole.dropFirst(length)))
+                    statuses.append(try connection.receive().status)
+                }
+                try connection.send("GET", "/healthz")
+                try connection.send(whole)
+                connection.endSending()
+                return try statuses + (0..<2).map { _ in try connection.receive().status }
+            }
+            #expect(statuses.count > 20 && statuses.dropLast(2).allSatisfy { $0 == 204 })
+            #expect(statuses.suffix(2) == [200, 204])
+            #expect(server.sources.counts.all.withLock { $0.count } == statuses.count - 1)
+        }
+    }
+
+    @Test("whoever sends a push and no more gets its answer; a push that ends in the middle is not stored")
+    func halfClosed() async throws {
+        try await TestServer(Self.tenants).run { server async throws in
+            let body = SnappyBlock.compress(PrometheusRouteTests.remoteWriteBody)
+            let (token, port) = (server.tokens["ingest@acme"], server.listeningPort)
+            let whole = Self.bytes(body, token)
+            let (status, isCutOff) = try await server.blocking {
+                let connection = try LoopbackConnection(port: port)
+                try connection.send(whole)
+                connection.endSending()
+                let status = try connection.receive().status
+                let other = try LoopbackConnection(port: port)
+                try other.send(whole + whole.dropLast())
+                other.endSending()
+                _ = try other.receive()
+                do {
+                    _ = try other.receive()
+                    return (status, false)
+                } catch { return (status, true) }
+            }
+            #expect(status == 204 && isCutOff)
+            #expect(server.sources.counts.all.withLock { $0.count } == 2)
+        }
+    }
+
+    @Test("the body of somebody unknown, of somebody who may not push, or of too many bytes is not kept")
+    func unwanted() async throws {
+        try await TestServer(Self.tenants).run { server async throws in
+            let port = server.listeningPort
+            for (who, bytes, expected) in [
+                ("sbx_0011223344556677_x", 30 << 20, 401), ("analyst@acme", 30 << 20, 403),
+            ] {
+                let token = server.tokens[who] ?? who
+                let status = try await server.blocking {
+                    let connection = try LoopbackConnection(port: port)
+                    let head = "POST /api/v1/write HTTP/1.1\r\nHost: a\r\nContent-Length: \(bytes)\r\n"
+                    try connection.send(Array((head + "Authorization: Bearer \(token)\r\n\r\n").utf8))
+                    return try connection.receive().status
+                }
+                #expect(status == expected, "\(who)")
+            }
+            let tooMany = [UInt8](repeating: 1, count: (32 << 20) + 1)
+            let answer = try await server.ask("POST", "/api/v1/write", as: "ingest@acme", body: tooMany)
+            #expect(answer.status == 413)
         }
     }
 

@@ -91,6 +91,9 @@ private struct FakeSink: SampleSink {
         if let refusal { throw refusal }
         counts.all.withLock { $0.append(samples.sampleCount) }
     }
+    func write(_ samples: SampleWrite, _ done: @escaping @Sendable (Result<Void, any Error>) -> Void) {
+        done(Result { try write(samples) })
+    }
 }
 
 /// The tenant's series as the query engine reads them.

@@ -40,7 +40,10 @@ final class LoopbackConnection {
         var lines = ["\(method) \(target) HTTP/1.1", "Host: localhost", "Content-Length: \(body.count)"]
         if let token { lines.append("Authorization: Bearer \(token)") }
         lines += headers
-        let bytes = Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body
+        try send(Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body)
+    }
+
+    func send(_ bytes: [UInt8]) throws {
         var done = 0
         while done < bytes.count {
             let count = bytes.withUnsafeBytes {
@@ -50,6 +53,9 @@ final class LoopbackConnection {
             done += count
         }
     }
+
+    /// Sends nothing more, but goes on receiving.
+    func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// Reads on until `text` has come, for streams.
     func read(until text: String) throws -> String {

@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    private static var remoteWriteBody: [UInt8] {
+    static var remoteWriteBody: [UInt8] {
         var encoder = RemoteWriteEncoder(.one)
         encoder.add(SeriesKey(name: "up"), timestamps: [RouteTests.start], values: [1])
         return encoder.finish()

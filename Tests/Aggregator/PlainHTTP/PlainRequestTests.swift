@@ -1,10 +1,12 @@
-import API
+import PlainHTTP
 import Testing
 
 @Suite("Plain requests") struct PlainRequestTests {
     private func outcome(_ text: String) -> PlainRequest.Outcome { outcome(Array(text.utf8)) }
     private func outcome(_ bytes: [UInt8]) -> PlainRequest.Outcome {
-        bytes.withUnsafeBytes { PlainRequest.recognise($0, prefix: "/api/v1/query") }
+        bytes.withUnsafeBytes {
+            PlainRequest.recognise($0, prefixes: ["GET /api/v1/query", "POST /api/v1/write"])
+        }
     }
     private static let start = "GET /api/v1/query?query=up HTTP/1.1\r\n"
 
@@ -26,7 +28,16 @@ import Testing
             Issue.record("not recognised")
             return
         }
-        #expect(last.closes && last.query == nil)
+        #expect(last.closes && last.query == nil && !last.isPost)
+        let post =
+            "POST /api/v1/write HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\nContent-Encoding: snappy\r\n"
+            + "Content-Type: application/x-protobuf\r\n\r\n"
+        guard case .plain(let push, post.utf8.count) = outcome(post + "POST") else {
+            Issue.record("not recognised")
+            return
+        }
+        #expect(push.isPost && push.bodyBytes == 12 && push.contentEncoding == "snappy")
+        #expect(push.contentType == "application/x-protobuf")
     }
 
     @Test("what has not come whole is waited for, byte by byte")
@@ -38,7 +49,11 @@ import Testing
     @Test(
         "anything else is left to the parser",
         arguments: [
-            "POST /api/v1/query HTTP/1.1\r\n", "GET /api/v1/labels HTTP/1.1\r\n", "P", "GET /api/v2",
+            "POST /api/v1/query HTTP/1.1\r\n", "POST /api/v1/write HTTP/1.1\r\nHost: a\r\n\r\n",
+            "POST /api/v1/write HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n",
+            "POST /api/v1/write HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+            "POST /api/v1/write HTTP/1.1\r\nHost: a\r\nContent-Length: 1234567890\r\n\r\n",
+            "GET /api/v1/labels HTTP/1.1\r\n", "PUT", "GET /api/v2",
             start + "\r\n", start + "Host: a\r\nHost: b\r\n\r\n", start + "Host: a\r\nContent-Length: 1\r\n\r\n",
             start + "Host: a\r\nTransfer-Encoding: chunked\r\n\r\n", start + "Host: a\r\nExpect: 100-continue\r\n\r\n",
             start + "Host: a\r\nUpgrade: h2c\r\n\r\n", start + "Host: a\r\nConnection: Upgrade\r\n\r\n",

@@ -1,10 +1,11 @@
-/// A GET without a body as most clients send it, recognised in its bytes without a parser's help.
+/// A GET without a body, or a POST whose length is stated, as most clients send them, recognised in its bytes without a
+/// parser's help.
 ///
 /// Strict: what is not written as plainly as this, or says anything that would need more care than an answer, is left
 /// to the usual parser, which then sees the very same bytes.
 package struct PlainRequest: Sendable, Hashable {
     package enum Outcome: Sendable, Hashable {
-        /// - Parameter bytes: the length of its head, which is all of it.
+        /// - Parameter bytes: the length of its head; ``bodyBytes`` follow.
         case plain(PlainRequest, bytes: Int)
         /// It may become one.
         case incomplete
@@ -14,22 +15,28 @@ package struct PlainRequest: Sendable, Hashable {
     /// Of a head, with the blank line.
     package static let bytesMax = 16 * 1024
 
+    package let isPost: Bool
     package let path: String
     package let query: String?
+    package private(set) var bodyBytes = 0
+    package private(set) var contentType: String?
+    package private(set) var contentEncoding: String?
     package private(set) var authorization: String?
     package private(set) var acceptEncoding: String?
     /// The client wants the connection closed afterwards.
     package private(set) var closes = false
     private var hasHost = false
+    private var hasLength = false
 
-    /// - Parameter prefix: what a path has to begin with; nothing else is waited for.
+    /// - Parameter prefixes: what a request has to begin with, one of them; nothing else is waited for.
     /// - Complexity: O(bytes of the head).
-    package static func recognise(_ bytes: UnsafeRawBufferPointer, prefix: StaticString) -> Outcome {
-        let begin = "GET ".utf8.count + prefix.utf8CodeUnitCount
-        for index in 0..<min(begin, bytes.count) {
-            let expected = index < 4 ? Array("GET ".utf8)[index] : (prefix.utf8Start + (index - 4)).pointee
-            guard bytes[index] == expected else { return .other }
+    package static func recognise(_ bytes: UnsafeRawBufferPointer, prefixes: [StaticString]) -> Outcome {
+        let mayBegin = prefixes.contains { prefix in
+            (0..<min(prefix.utf8CodeUnitCount, bytes.count)).allSatisfy {
+                bytes[$0] == (prefix.utf8Start + $0).pointee
+            }
         }
+        guard mayBegin else { return .other }
         guard let end = end(of: bytes) else { return bytes.count < bytesMax ? .incomplete : .other }
         guard end <= bytesMax else { return .other }
         var lines = Lines(rest: UnsafeRawBufferPointer(rebasing: bytes[..<(end - 2)]))
@@ -37,7 +44,11 @@ package struct PlainRequest: Sendable, Hashable {
         while let line = lines.next() {
             guard request.take(line) else { return .other }
         }
-        return request.hasHost && lines.isWellFormed ? .plain(request, bytes: end) : .other
+        // A POST without a length has no body, or it has one that we do not see the end of.
+        guard request.hasHost, lines.isWellFormed, request.isPost ? request.hasLength : request.bodyBytes == 0 else {
+            return .other
+        }
+        return .plain(request, bytes: end)
     }
 
     /// Behind the blank line.
@@ -76,7 +87,9 @@ package struct PlainRequest: Sendable, Hashable {
 
     /// `GET /path?query HTTP/1.1`, the target in visible ASCII and without a fragment.
     private init?(line: UnsafeRawBufferPointer) {
-        let (method, version) = ("GET ".utf8.count, " HTTP/1.1")
+        isPost = line.starts(with: "POST ".utf8)
+        guard isPost || line.starts(with: "GET ".utf8) else { return nil }
+        let (method, version) = (isPost ? 5 : 4, " HTTP/1.1")
         guard line.count > method + version.utf8.count, line.suffix(version.utf8.count).elementsEqual(version.utf8)
         else { return nil }
         let target = line[method..<(line.count - version.utf8.count)]
@@ -111,11 +124,25 @@ package struct PlainRequest: Sendable, Hashable {
             case "close": closes = true
             default: return false
             }
-        case "content-length": return value == "0"
+        case "content-length":
+            guard !hasLength, let bytes = Self.length(value) else { return false }
+            (hasLength, bodyBytes) = (true, bytes)
+        case "content-type":
+            guard contentType == nil else { return false }
+            contentType = value
+        case "content-encoding":
+            guard contentEncoding == nil else { return false }
+            contentEncoding = value
         case "transfer-encoding", "expect", "upgrade", "te", "trailer": return false
         default: break
         }
         return true
+    }
+
+    /// Up to nine digits.
+    private static func length(_ text: String) -> Int? {
+        let isNumber = (1...9).contains(text.utf8.count) && text.utf8.allSatisfy { (48...57).contains($0) }
+        return isNumber ? Int(text) : nil
     }
 
     /// What a header's name is made of; not all that might be.
