@@ -7,6 +7,7 @@ package protocol BodyDecoder: Sendable {
     func metrics(_ body: [UInt8]) throws(WireError) -> MetricContent
     /// - Returns: the bytes that the table's hash is taken over, and its series.
     func table(_ body: [UInt8]) throws(WireError) -> (encoded: [UInt8], series: [SeriesDescriptor])
-    func events(_ body: [UInt8]) throws(WireError) -> [ListeningEvent]
+    /// Every event is checked, to see whether it can be decoded; those of large blocks are not kept.
+    func events(_ body: [UInt8]) throws(WireError) -> EventContent
     func findings(_ body: [UInt8]) throws(WireError) -> [Finding]
 }

@@ -58,7 +58,7 @@ package struct IngestCommit: Sendable {
         package var memoryBytes: Int {
             switch content {
             case .metrics(let metrics): body.count + (metrics.samples == nil ? 0 : 8 * metrics.sampleCount) + 256
-            case .events(let events): body.count + 512 * events.count + 256
+            case .events(let events): body.count + 512 * (events.decoded?.count ?? 0) + 256
             case .findings(let findings): body.count + 2048 * findings.count + 256
             }
         }
@@ -79,7 +79,7 @@ package struct IngestCommit: Sendable {
     package enum Content: Sendable {
         /// Its tables' sizes and series numbers are checked against the tables.
         case metrics(MetricContent)
-        case events([ListeningEvent])
+        case events(EventContent)
         case findings([Finding])
     }
 

@@ -50,8 +50,8 @@ extension TenantStore {
         _ = agents.assign(named.sorted())
         for agent in named { prepared.agents[agent] = agents.number(of: agent) }
         // Also those that a failed commit numbered: they are not in the file yet.
-        let stored = state.withLock { Set($0.fleet.keys).union($0.dedup.keys.map(\.agent)) }
-        for (agent, number) in prepared.agents where !stored.contains(agent) { prepared.freshAgents[number] = agent }
+        let saved = state.withLock { $0.savedAgents }
+        for (agent, number) in prepared.agents where !saved.contains(agent) { prepared.freshAgents[number] = agent }
         if !prepared.freshAgents.isEmpty { try indexFile.save(prepared.freshAgents) }
         var ids: [TableStore.Key: [SeriesID]] = [:]
         for table in commit.tables {
@@ -219,41 +219,26 @@ extension TenantStore {
                                 Head.DecodedBlock(tables: metrics.tables.map(\.hash), samples: $0)
                             })
                     ))
-            case .events(let decoded):
+            case .events(let content):
                 events.append(
-                    PendingEvents(block: id, shift: 0, records: decoded.count, events: decoded, body: block.body))
+                    PendingEvents(
+                        block: id, shift: 0, records: content.count, events: content.decoded, body: block.body))
             case .findings: break
             }
         }
         head.append(added)
         state.withLock { state in
             plan.apply(to: &state)
+            state.savedAgents.formUnion(prepared.freshAgents.values)
             for dedup in commit.dedup { state.dedup[AgentLane(agent: dedup.agent, lane: dedup.laneKey)] = dedup }
             for fleet in commit.fleet { state.fleet[fleet.agent] = fleet }
             for lane in commit.forgotten { state.dedup[AgentLane(agent: lane.agent, lane: lane.laneKey)] = nil }
-            Self.queue(events, &state.pendingEvents)
+            for block in events { state.pendingEvents.append(block) }
         }
         list(plan.released)
         for row in plan.damaged { reportDamaged(row, "its corrected time is out of range") }
         metrics.add("stagebox_store_blocks_total", Double(added.count + events.count))
         metrics.add("stagebox_store_samples_total", Double(added.reduce(0) { $0 + Int($1.block.records) }))
-    }
-
-    /// Waiting events that stay decoded in memory (about 0.5 kB each); the mover reads further blocks from disk.
-    static let pendingEventsDecodedMax = 65_536
-
-    private static func queue(_ added: [PendingEvents], _ pending: inout [PendingEvents]) {
-        var kept = pending.reduce(0) { $0 + ($1.events == nil ? 0 : $1.records) }
-        for block in added {
-            var block = block
-            kept += block.records
-            if kept > pendingEventsDecodedMax {
-                kept -= block.records
-                block.events = nil
-                block.body = nil
-            }
-            pending.append(block)
-        }
     }
 
     /// Upkeep's changes of level 0 that tell gaps: one transaction, between commits.

@@ -1,22 +1,23 @@
+import Ingest
 import RuntimeSupport
 import SQLite
 import Synchronization
 package import Telemetry
+import WireFormat
 
 extension TenantStore {
     /// Level-0 events wait for at most this, so that quiet tenants get batches of some size.
     static let eventsWaitMilliseconds: Int64 = 10_000
-    /// As many move at once without waiting: identities are scattered, so a page of them is written once per step.
+    /// As many move at once without waiting: what looking ids up costs is shared by those of one step.
     static let eventsWaitingMax = 32_768
-    /// Blocks below this many events are joined with their neighbours.
-    static let joinedBelow = 512
-    /// What one step moves at most.
-    static let eventsPerStepMax = 65_536
+    /// What one step moves at most, of all; some 60 B of memory each, beside their bodies.
+    static let eventsPerStepMax = 262_144
+    static let bodyBytesPerStepMax = 32 << 20
 
     /// Moves level-0 event blocks on to `events.sqlite`, oldest first.
     /// - Returns: the events of the blocks moved; 0 when there was nothing to do yet.
     func moveEvents(isDraining: Bool) throws -> Int {
-        let waiting = state.withLock { ($0.pendingEvents.count, $0.pendingEvents.reduce(0) { $0 + $1.records }) }
+        let waiting = state.withLock { ($0.pendingEvents.count, $0.pendingEvents.records) }
         guard waiting.0 > 0 else { return 0 }
         let now = time.now.milliseconds
         let isDue =
@@ -30,31 +31,17 @@ extension TenantStore {
     }
 
     private func moveEventsLocked() throws -> Int {
-        let pending = state.withLock { Array($0.pendingEvents.prefix(4096)) }
-        var batches: [EventStore.Incoming] = []
+        let pending = state.withLock { $0.pendingEvents.prefix(4096) }
+        var joining = JoinedEvents()
         var taken: [PendingEvents] = []
         var lacking = Set<Int64>()
-        var count = 0
-        for block in pending where count < Self.eventsPerStepMax {
+        for block in pending where joining.count < Self.eventsPerStepMax && joining.bytes < Self.bodyBytesPerStepMax {
             taken.append(block)
-            guard let incoming = try incoming(block) else {
-                lacking.insert(block.block)
-                continue
-            }
-            count += incoming.events.count
-            // Blocks of some size stay as they came; only small ones are worth encoding again.
-            if let last = batches.last, min(last.events.count, incoming.events.count) < Self.joinedBelow,
-                last.events.count + incoming.events.count <= EventStore.batchEventsMax
-            {
-                batches[batches.count - 1].events += incoming.events
-                batches[batches.count - 1].body = nil
-            } else {
-                batches.append(incoming)
-            }
+            if try !add(block, to: &joining) { lacking.insert(block.block) }
         }
         guard let through = taken.last?.block else { return 0 }
         let generation = state.withLock { $0.generation }
-        let current = try events.take(batches, through: through, generation: generation)
+        let current = try events.take(try joining.finish(), through: through, generation: generation)
         try faults.pass(.afterEvents)
         try ingest.use { database in
             try database.transaction {
@@ -62,30 +49,93 @@ extension TenantStore {
             }
         }
         state.withLock { $0.pendingEvents.removeFirst(taken.count) }
-        metrics.add("stagebox_store_events_total", Double(count))
-        metrics.add("stagebox_store_events_duplicate_total", Double(count - current))
-        return max(count, 1)
+        metrics.add("stagebox_store_events_total", Double(joining.count))
+        metrics.add("stagebox_store_events_duplicate_total", Double(joining.count - current))
+        return max(joining.count, 1)
     }
 
-    /// Decoded and with corrected times; nil, and set aside, when the block does not decode.
-    private func incoming(_ block: PendingEvents) throws -> EventStore.Incoming? {
-        var decoded = EventStore.Incoming(events: block.events ?? [], body: block.body)
-        if block.events == nil {
-            guard let body = try ingestReaders.use({ try IngestFile.body(of: block.block, in: $0) }) else { return nil }
-            do {
-                decoded = EventStore.Incoming(events: try StoreCodec.decodeEvents(body), body: body)
-            } catch {
-                try setAside(block.block, "\(error)")
-                return nil
+    /// Blocks of some size stay as they came; only small ones, and those with corrected times, are encoded again.
+    /// - Returns: false when it is gone or does not decode; then it was set aside.
+    private func add(_ block: PendingEvents, to joining: inout JoinedEvents) throws -> Bool {
+        if let events = block.events, block.shift == 0 {
+            try joining.add(events, block.body)
+            return true
+        }
+        let body = try block.body ?? ingestReaders.use { try IngestFile.body(of: block.block, in: $0) }
+        guard let body else { return false }
+        if block.shift == 0, block.records >= EventContent.joinedBelow {
+            guard let batch = try decoding(block, { try EventStore.Incoming(body: body) }) else { return false }
+            try joining.add(batch)
+            return true
+        }
+        guard var events = try decoding(block, { try StoreCodec.decodeEvents(body) }) else { return false }
+        for index in events.indices where block.shift != 0 {
+            events[index].at = events[index].at.advanced(byMilliseconds: block.shift)
+            events[index].receivedAt = events[index].receivedAt.advanced(byMilliseconds: block.shift)
+        }
+        try joining.add(events, block.shift == 0 ? body : nil)
+        return true
+    }
+
+    private func decoding<Value>(_ block: PendingEvents, _ body: () throws -> Value) throws -> Value? {
+        do { return try body() } catch {
+            try setAside(block.block, "\(error)")
+            return nil
+        }
+    }
+
+    /// Batches of one step, neighbours joined while one of them is small.
+    private struct JoinedEvents {
+        private(set) var count = 0
+        private(set) var bytes = 0
+        private var batches: [EventStore.Incoming] = []
+        private var last: [ListeningEvent] = []
+        private var lastBody: [UInt8]?
+
+        mutating func add(_ batch: EventStore.Incoming) throws {
+            try close()
+            take(batch)
+        }
+
+        /// - Parameter body: the bytes that encode them, when they are at hand.
+        mutating func add(_ events: [ListeningEvent], _ body: [UInt8]?) throws {
+            if !last.isEmpty, min(last.count, events.count) < EventContent.joinedBelow,
+                last.count + events.count <= EventStore.batchEventsMax
+            {
+                last += events
+                lastBody = nil
+            } else {
+                try close()
+                (last, lastBody) = (events, body)
             }
         }
-        guard block.shift != 0 else { return decoded }
-        decoded.body = nil
-        for index in decoded.events.indices {
-            decoded.events[index].at = decoded.events[index].at.advanced(byMilliseconds: block.shift)
-            decoded.events[index].receivedAt = decoded.events[index].receivedAt.advanced(byMilliseconds: block.shift)
+
+        private mutating func close() throws {
+            defer { (last, lastBody) = ([], nil) }
+            guard !last.isEmpty else { return }
+            if let lastBody { take(try EventStore.Incoming(last, body: lastBody)) } else { try take(last[...]) }
         }
-        return decoded
+
+        /// Events whose texts are too long for one block become several.
+        private mutating func take(_ events: ArraySlice<ListeningEvent>) throws {
+            do { take(try EventStore.Incoming(Array(events))) } catch let error as WireError {
+                guard events.count > 1 else { throw error }
+                try take(events.prefix(events.count / 2))
+                try take(events.dropFirst(events.count / 2))
+            }
+        }
+
+        private mutating func take(_ batch: EventStore.Incoming) {
+            guard batch.outline.count > 0 else { return }
+            count += batch.outline.count
+            bytes += batch.body.count
+            batches.append(batch)
+        }
+
+        mutating func finish() throws -> [EventStore.Incoming] {
+            try close()
+            return batches
+        }
     }
 }
 
@@ -169,7 +219,7 @@ struct StoredEventCursor: EventCursor {
         var found: [ListeningEvent] = []
         for (position, event) in decoded.enumerated() {
             guard range.contains(event.at), kinds.isEmpty || kinds.contains(event.kind) else { continue }
-            if !includesHistory, EventUpsert.isSet(position, in: row.dead) { continue }
+            if !includesHistory, EventStore.isSet(position, in: row.dead) { continue }
             found.append(event)
         }
         return found

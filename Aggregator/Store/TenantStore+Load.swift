@@ -100,6 +100,7 @@ extension TenantStore {
         let held = try database.integer("SELECT coalesce(sum(length(body)), 0) FROM block WHERE state = 1") ?? 0
         state.withLock { state in
             (state.dedup, state.fleet, state.gaps) = (dedup, fleet, gaps)
+            state.savedAgents = Set(fleet.keys).union(dedup.keys.lazy.map(\.agent))
             (state.parkedBytes, state.quarantineBytes) = (Int(parked), Int(held))
         }
     }
@@ -240,8 +241,9 @@ extension TenantStore {
                 )
             })
         state.withLock { state in
-            state.pendingEvents += rows.filter { $0.kind == .events && $0.state == .normal }.map {
-                PendingEvents(block: $0.id, shift: $0.shift, records: Int($0.records), events: nil, body: nil)
+            for row in rows where row.kind == .events && row.state == .normal {
+                state.pendingEvents.append(
+                    PendingEvents(block: row.id, shift: row.shift, records: Int(row.records), events: nil, body: nil))
             }
         }
     }

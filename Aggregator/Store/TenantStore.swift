@@ -70,13 +70,15 @@ package final class TenantStore: Sendable {
         var reservedBlock: Int64 = 1
         var dedup: [AgentLane: DedupState] = [:]
         var fleet: [AgentID: FleetState] = [:]
+        /// Agents whose numbers are known to be in both files.
+        var savedAgents: Set<AgentID> = []
         var gaps: [GapEntry] = []
         var quarantineBytes = 0
         var parkedBytes = 0
         /// A commit failed, so the file may hold more than this does.
         var isStale = false
         /// Event blocks that wait in level 0, in the order of commit.
-        var pendingEvents: [PendingEvents] = []
+        var pendingEvents = PendingEventQueue()
         var lastShadowAt = Timestamp.distantPast
     }
     struct AgentLane: Hashable {
@@ -92,16 +94,6 @@ package final class TenantStore: Sendable {
         let key: [UInt8]
         var gap: Gap
     }
-    struct PendingEvents {
-        let block: Int64
-        let shift: Int64
-        /// Events in it.
-        let records: Int
-        /// As the opener decoded them; nil after a restart or when many wait.
-        var events: [ListeningEvent]?
-        var body: [UInt8]?
-    }
-
     /// - Parameter agentLabels: what an agent's certificate adds to its series; nil where certificates are not at hand:
     ///   then an index that has to be rebuilt from agents' tables is an error.
     package init(

@@ -44,8 +44,8 @@ final class PlainBodyDecoder: BodyDecoder, @unchecked Sendable {
         let encoded = try body.decompress(bytes)
         return (encoded, try SeriesTable.decode(encoded))
     }
-    func events(_ bytes: [UInt8]) throws(WireError) -> [ListeningEvent] {
-        try EventBlock.decode(body.decompress(bytes))
+    func events(_ bytes: [UInt8]) throws(WireError) -> EventContent {
+        try EventContent(block: body.decompress(bytes))
     }
     func findings(_ bytes: [UInt8]) throws(WireError) -> [Finding] {
         try FindingBlock.decode(body.decompress(bytes))

@@ -40,8 +40,8 @@ final class WireBodyDecoder: BodyDecoder {
         }
     }
 
-    func events(_ body: [UInt8]) throws(WireError) -> [ListeningEvent] {
-        try borrow { (codecs) throws(WireError) in try EventBlock.decode(codecs.body.decompress(body)) }
+    func events(_ body: [UInt8]) throws(WireError) -> EventContent {
+        try borrow { (codecs) throws(WireError) in try EventContent(block: codecs.body.decompress(body)) }
     }
 
     func findings(_ body: [UInt8]) throws(WireError) -> [Finding] {

@@ -7,14 +7,12 @@ import WireFormat
 ///
 ///     batch    (id, first, last, count, kinds, dead)   kinds: bit per EventKind; dead: see below
 ///     body     (id, body)                              an event block as `WireFormat` encodes it
-///     identity (hash, place)                           place: batch id << 20 | position
 ///     meta     (key, value)                            what level 0 has handed over
+///     identity_run, identity_page                      where each id is: see ``IdentityRuns``
 ///
-/// Events are kept as the columns they came in, so one costs its share of a block (tens of bytes) and one integer
-/// row for its identity. An event is current unless its bit in `dead` is set: then a higher revision supersedes it and
-/// it stays readable as history. The same id and revision again is not stored at all.
-///
-/// `hash` is 63 bits of the id's; on a hit the stored id is compared, and another id goes to the next free hash.
+/// Events are kept as the columns they came in, so one costs its share of a block (tens of bytes) and 16 bytes for its
+/// identity. An event is current unless its bit in `dead` is set: then a higher revision supersedes it and it stays
+/// readable as history. The same id and revision again is not stored at all.
 final class EventStore: Sendable {
     static let migrations = [
         Migration(
@@ -24,7 +22,7 @@ final class EventStore: Sendable {
             CREATE TABLE body(id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
             CREATE TABLE identity(hash INTEGER PRIMARY KEY, place INTEGER NOT NULL) STRICT;
             CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-            """)
+            """), Migration(IdentityRuns.schema),
     ]
     /// Files above this are not checked as a whole at opening; damage in them is met when it is read.
     static let checkBytesMax: Int64 = 64 << 20
@@ -55,6 +53,7 @@ final class EventStore: Sendable {
                     autoVacuum: .incremental, cacheBytes: 32 << 20, synchronous: .full, walAutoCheckpointPages: 8192,
                     journalSizeLimitBytes: 16 << 20),
                 migrations: Self.migrations)
+            try writer.use { try IdentityRuns(database: $0).convert() }
             let files = Files(writer: writer, readers: ReaderPool(path: path))
             opened = files
             return files
@@ -76,9 +75,20 @@ final class EventStore: Sendable {
 
     /// One batch as it comes from level 0.
     struct Incoming {
-        var events: [ListeningEvent]
-        /// The bytes that encode exactly `events`, when they are at hand.
-        var body: [UInt8]?
+        let outline: EventOutline
+        /// The bytes that encode exactly these events.
+        let body: [UInt8]
+
+        /// - Throws: when the body does not decode.
+        init(body: [UInt8]) throws {
+            self.body = body
+            outline = try StoreCodec.outline(body)
+        }
+        /// - Parameter known: the bytes that encode the events, when they are at hand.
+        init(_ events: [ListeningEvent], body known: [UInt8]? = nil) throws {
+            body = try known ?? StoreCodec.encodeEvents(events)
+            outline = EventOutline(events)
+        }
     }
 
     /// The highest level-0 row of this generation of the ingest file that was taken over; 0 if none.
@@ -100,16 +110,17 @@ final class EventStore: Sendable {
     func take(_ batches: [Incoming], through: Int64, generation: [UInt8]) throws -> Int {
         guard let files = try files(creating: true) else { return 0 }
         return try files.writer.use { database in
-            try database.transaction(synchronous: .full) {
-                var upsert = try EventUpsert(database)
-                var taken = 0
-                for batch in batches where !batch.events.isEmpty { taken += try upsert.add(batch) }
+            let taken = try database.transaction(synchronous: .full) {
+                var filing = EventFiling(batches, database)
+                let taken = try filing.run()
                 let note = try database.statement("INSERT OR REPLACE INTO meta(key, value) VALUES ('applied', ?1)")
                 try note.bind(
                     1, generation + (0..<8).map { UInt8(truncatingIfNeeded: through >> (56 - 8 * Int64($0))) })
                 try note.run()
                 return taken
             }
+            while try IdentityRuns(database: database).mergeOnce() {}
+            return taken
         }
     }
 
@@ -155,7 +166,7 @@ final class EventStore: Sendable {
 
     // MARK: Upkeep
 
-    /// Deletes batches whose every event happened before `time`, with their identities.
+    /// Deletes batches whose every event happened before `time`; their ids are free again.
     /// - Returns: the batches deleted; call again while it is not 0.
     func remove(before time: Timestamp, limit: Int = 64) throws -> Int {
         guard let files = try files(creating: false) else { return 0 }
@@ -167,15 +178,6 @@ final class EventStore: Sendable {
                 var ids: [Int64] = []
                 while try find.step() { ids.append(find.integer(0)) }
                 for id in ids {
-                    if let bytes = try Self.body(of: id, in: database), let events = try? StoreCodec.decodeEvents(bytes)
-                    {
-                        let forget = try database.statement("DELETE FROM identity WHERE hash = ?1 AND place >> 20 = ?2")
-                        for event in events {
-                            try forget.bind(1, EventUpsert.hash(event.id))
-                            try forget.bind(2, id)
-                            try forget.run()
-                        }
-                    }
                     for table in ["batch", "body"] {
                         let delete = try database.statement("DELETE FROM \(table) WHERE id = ?1")
                         try delete.bind(1, id)
@@ -189,8 +191,19 @@ final class EventStore: Sendable {
 
     func shrink() throws {
         try files(creating: false)?.writer.use { database in
+            try IdentityRuns(database: database).trim()
             if try database.freePageCount > 256 { try database.incrementalVacuum(pages: StoreLimits.vacuumPagesMax) }
             try database.checkpoint(.truncate)
         }
+    }
+
+    // MARK: Bits
+
+    static func set(_ position: Int, in bits: inout [UInt8]) {
+        while bits.count <= position / 8 { bits.append(0) }
+        bits[position / 8] |= 1 << UInt8(position % 8)
+    }
+    static func isSet(_ position: Int, in bits: [UInt8]) -> Bool {
+        position / 8 < bits.count && bits[position / 8] & (1 << UInt8(position % 8)) != 0
     }
 }

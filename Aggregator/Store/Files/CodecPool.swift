@@ -13,6 +13,7 @@ final class CodecPool: Sendable {
         let body: BlockBody
         let decoder = MetricBlockDecoder()
         let events = EventBlockEncoder()
+        private(set) lazy var metrics = MetricBlockEncoder()
         init() throws { body = try BlockBody() }
     }
 

@@ -9,6 +9,12 @@ enum StoreCodec {
         try CodecPool.shared.use { codec in try EventBlock.decode(try codec.body.decompress(body)) }
     }
 
+    static func outline(_ body: [UInt8]) throws -> EventOutline {
+        try CodecPool.shared.use { codec in
+            try codec.body.decompress(body).withUnsafeBytes { try EventOutline(block: $0) }
+        }
+    }
+
     /// - Throws: above ``EventBlock/eventsMax`` events.
     static func encodeEvents(_ events: [ListeningEvent]) throws -> [UInt8] {
         try CodecPool.shared.use { codec in try codec.body.compress(try codec.events.encode(events)) }

@@ -102,8 +102,7 @@ struct PushedBlockBuilder {
                 MetricBatch.Group(timestamps: Array($0.times), series: $0.series, values: $0.values)
             })
         let references = tables.map(\.reference)
-        let block = try MetricBlock.encode(batch, tables: references)
-        let body = try CodecPool.shared.use { try $0.body.compress(block) }
+        let body = try CodecPool.shared.use { try $0.body.compress(try $0.metrics.encode(batch, tables: references)) }
         blocks.append(PushedBlock(tables: references, batch: batch, body: body))
     }
 }

@@ -26,12 +26,9 @@ struct PlainBodies: BodyDecoder {
         guard let count = body.first, count < 100 else { throw .invalid("table") }
         return (body, (0..<count).map { SeriesDescriptor(key: SeriesKey(name: "m\($0)"), type: .gauge) })
     }
-    func events(_ body: [UInt8]) throws(WireError) -> [ListeningEvent] {
+    func events(_ body: [UInt8]) throws(WireError) -> EventContent {
         guard let count = body.first, count < 100 else { throw .tooLarge("events") }
-        return (0..<count).map {
-            ListeningEvent(
-                id: "e\($0)", kind: .play, at: Timestamp(seconds: 0), receivedAt: Timestamp(seconds: 0))
-        }
+        return EventContent(count: Int(count))
     }
 
     func findings(_ body: [UInt8]) throws(WireError) -> [Finding] { try FindingBlock.decode(body) }

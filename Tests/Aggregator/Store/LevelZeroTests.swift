@@ -242,19 +242,6 @@ import WireFormat
         test.close()
     }
 
-    @Test("decoded batches of old events are bounded, those used last stay")
-    func recentBatches() {
-        var recent = RecentBatches()
-        for id in 0..<Int64(RecentBatches.countMax) { recent.keep([], as: id) }
-        #expect(recent.events(of: 0) != nil)
-        for id in 100..<103 as Range<Int64> {
-            recent.keep([], as: id)
-            #expect(recent.events(of: 0) != nil)
-        }
-        #expect(recent.count == RecentBatches.countMax)
-        #expect(recent.events(of: 1) == nil && recent.events(of: 2) == nil && recent.events(of: 4) != nil)
-    }
-
     @Test("a reader from under which parts are moved again and again says so instead of leaving them out")
     func busyReader() throws {
         var rounds = 0

@@ -1,5 +1,6 @@
 import Ingest
 import RuntimeSupport
+import SQLite
 import Store
 import Telemetry
 import TestSupport
@@ -43,6 +44,18 @@ import Testing
         #expect(test.store.pushed.count == oracle.count)
         try test.drain()
         #expect(try TestBlocks.everything(test.store) == oracle)
+        test.close()
+    }
+
+    @Test("a push of series that are known is one transaction of one file")
+    func oneTransaction() throws {
+        let test = try StoreUnderTest()
+        var sizes: [Int64] = []
+        for second in 0..<4 as Range<Int64> {
+            try Self.write(test.store, [(1, TestBlocks.start.milliseconds + second * 1000, 1)])
+            sizes.append(Database.fileBytes(test.path("index.sqlite-wal")))
+        }
+        #expect(sizes[0] > 0 && Set(sizes).count == 1)
         test.close()
     }
 

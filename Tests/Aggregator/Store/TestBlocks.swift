@@ -65,7 +65,8 @@ struct TestAgent {
             firstTimestamp: events.map(\.at).min() ?? now, lastTimestamp: events.map(\.at).max() ?? now,
             recordCount: UInt32(events.count), clock: TestBlocks.clock, nonce: [])
         return IngestCommit.Block(
-            agent: id, header: header, body: TestBlocks.encodeEvents(events), content: .events(events), receivedAt: now)
+            agent: id, header: header, body: TestBlocks.encodeEvents(events), content: .events(EventContent(events)),
+            receivedAt: now)
     }
 
     mutating func findings(_ findings: [Finding], at now: Timestamp) -> IngestCommit.Block {

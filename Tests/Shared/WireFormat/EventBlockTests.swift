@@ -34,6 +34,46 @@ struct EventBlockTests {
         #expect(try EventBlock.decode(EventBlock.encode(events)) == events)
     }
 
+    @Test("an outline says what the events say", arguments: [0, 1, 9, 100, EventBlock.eventsMax])
+    func outline(count: Int) throws {
+        let events = Self.sample(count, seed: UInt64(count))
+        let outline = try EventBlock.encode(events).withUnsafeBytes { try EventOutline(block: $0) }
+        #expect(outline == EventOutline(events) && outline.count == count)
+        for (position, event) in events.enumerated() {
+            #expect(outline.id(position).elementsEqual(event.id.utf8) && outline.revision(position) == event.revision)
+        }
+        let times = events.map(\.at.milliseconds)
+        #expect(outline.times?.lowerBound == times.min() && outline.times?.upperBound == times.max())
+        #expect(outline.kinds == events.reduce(0) { $0 | 1 << Int64($1.kind.rawValue) })
+    }
+
+    @Test("a check finds what decoding finds, in blocks with any byte changed", arguments: 0..<4 as Range<UInt64>)
+    func checked(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let block = try EventBlock.encode(Self.sample(30, seed: seed))
+        var valid = 0
+        for position in block.indices {
+            var changed = block
+            changed[position] = UInt8.random(in: .min ... .max, using: &generator)
+            if position % 5 == 0 { changed.removeLast(Int.random(in: 0...20, using: &generator)) }
+            let decoded = try? EventBlock.decode(changed)
+            let count = try? changed.withUnsafeBytes { try EventBlock.check($0) }
+            #expect(count == decoded?.count, "seed \(seed), byte \(position)")
+            valid += decoded == nil ? 0 : 1
+        }
+        #expect(valid > 0 && valid < block.count)
+    }
+
+    @Test("a block that is cut off anywhere has no outline, or lacks attributes only")
+    func cutOutline() throws {
+        let events = Self.sample(20, seed: 3)
+        let block = try EventBlock.encode(events)
+        for length in 0..<block.count {
+            let outline = try? block.prefix(length).withUnsafeBytes { try EventOutline(block: $0) }
+            #expect(outline == nil || outline == EventOutline(events), "\(length)")
+        }
+    }
+
     @Test("an encoder used again gives what a new one gives")
     func reuse() throws {
         let encoder = EventBlockEncoder()
