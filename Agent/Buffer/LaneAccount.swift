@@ -21,7 +21,7 @@ package struct LaneLedger: Hashable, Sendable {
 }
 
 /// The books of one (epoch, lane) in memory; what `encoded` holds is what the file keeps.
-struct LaneAccount: Sendable {
+package struct LaneAccount: Sendable {
     var key: LaneKey
     var next: UInt64 = 1
     var produced = LedgerCount()
@@ -101,6 +101,11 @@ struct LaneAccount: Sendable {
         let content = UnsafeRawBufferPointer(rebasing: bytes.dropLast(8))
         let sum = Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: content.count, as: Int64.self))
         guard sum == Checksum.of(content, UInt64(bitPattern: id.rawValue)) else { return nil }
+        self.init(key: key, content: content)
+    }
+
+    /// - Parameter content: what stands before the checksum.
+    package init?(key: LaneKey, content: UnsafeRawBufferPointer) {
         self.init(key: key)
         var reader = ByteReader(content)
         do throws(WireError) {

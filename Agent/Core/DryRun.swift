@@ -78,7 +78,7 @@ package enum DryRun {
         return writer.bytes
     }
 
-    private static func decode(_ bytes: [UInt8]) throws -> [ManifestCheck.Body] {
+    package static func decode(_ bytes: [UInt8]) throws -> [ManifestCheck.Body] {
         try bytes.withUnsafeBytes { raw in
             var reader = ByteReader(raw)
             let count = try reader.readCount("manifests", max: bodiesMax)

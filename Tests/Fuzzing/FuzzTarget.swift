@@ -20,7 +20,7 @@ struct FuzzTarget: Sendable {
         self.run = run
     }
 
-    static let all = records + blocks + frames + models + interchange + intake + sources + languages
+    static let all = records + blocks + frames + models + states + interchange + intake + sources + languages + edge
 }
 
 /// A property that did not hold: libFuzzer keeps the input and stops.

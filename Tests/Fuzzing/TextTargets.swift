@@ -1,6 +1,7 @@
 import Gzip
 import Intake
 import Interchange
+import PlainHTTP
 import PromQL
 import RuntimeSupport
 import Snappy
@@ -151,4 +152,37 @@ extension FuzzTarget {
             require(InternetTime.parse(InternetTime.format(time)) == time, "a time does not read back")
         },
     ]
+
+    static let edge: [FuzzTarget] = [
+        FuzzTarget(
+            "plain-request",
+            texts: [
+                "GET /api/v1/query?query=up HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer t\r\nConnection: close\r\n\r\n",
+                "POST /api/v1/write HTTP/1.1\r\nhost:a\r\nContent-Length: 3\r\nContent-Encoding: snappy\r\n\r\nabc",
+            ]
+        ) { bytes in
+            let outcome = recognise(bytes[...])
+            guard case .plain(let request, let count) = outcome else { return }
+            require(count <= min(bytes.count, PlainRequest.bytesMax), "a head beyond its bytes")
+            require(bytes[..<count].suffix(4).elementsEqual([13, 10, 13, 10]), "a head without its end")
+            require(request.isPost || request.bodyBytes == 0, "a GET with a body")
+            // It depends on nothing that follows, and is waited for until it is whole.
+            require(recognise(bytes[..<count]) == outcome, "a head that what follows changes")
+            require(recognise(bytes[..<count] + [13, 10, 0x47]) == outcome, "a head that what follows changes")
+            for length in stride(from: 0, to: count, by: max(1, count / 8)) {
+                require(recognise(bytes[..<length]) == .incomplete, "a part that is not waited for")
+            }
+        },
+        FuzzTarget("http-time", texts: ["Sun, 06 Nov 1994 08:49:37 GMT"]) { bytes in
+            guard let time = HTTPTime.parse(String(decoding: bytes, as: UTF8.self)) else { return }
+            let text = HTTPTime.format(unixSeconds: Int(time.milliseconds / 1000))
+            require(HTTPTime.parse(text)?.milliseconds == time.milliseconds / 1000 * 1000, "a time does not read back")
+        },
+    ]
+
+    private static func recognise(_ bytes: ArraySlice<UInt8>) -> PlainRequest.Outcome {
+        bytes.withUnsafeBytes {
+            PlainRequest.recognise($0, prefixes: ["GET /api/v1/query", "POST /api/v1/write"])
+        }
+    }
 }

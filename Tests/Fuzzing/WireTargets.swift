@@ -7,7 +7,7 @@ private let compressed: [UInt8] = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 5, 0x29, 0, 0] 
 
 extension FuzzTarget {
     /// Any bytes decode to something that encodes stably, or to an error.
-    private static func record<Record: WireRecord>(_ name: String, _ type: Record.Type) -> FuzzTarget {
+    static func record<Record: WireRecord>(_ name: String, _ type: Record.Type) -> FuzzTarget {
         FuzzTarget("record-\(name)", golden: "Record-\(name)-") { bytes in
             guard let once = (try? Record(decoding: bytes))?.encoded() else { return }
             require((try? Record(decoding: once))?.encoded() == once, "\(name) does not encode stably")
@@ -40,8 +40,18 @@ extension FuzzTarget {
             require(block.batch.sampleCount <= MetricBlock.samplesMax, "more samples than allowed")
         },
         FuzzTarget("event-block", golden: "EventBlock-") { bytes in
-            guard let events = try? EventBlock.decode(bytes), let once = try? EventBlock.encode(events) else { return }
+            let checked = try? bytes.withUnsafeBytes { try EventBlock.check($0) }
+            let outline = try? bytes.withUnsafeBytes { try EventOutline(block: $0) }
+            let decoded = try? EventBlock.decode(bytes)
+            require(checked == decoded?.count, "a check that decoding belies")
+            guard let events = decoded, let once = try? EventBlock.encode(events) else { return }
             require((try? EventBlock.decode(once)) == events, "events do not read back")
+            require(outline?.count == events.count && outline?.kinds == EventOutline(events).kinds, "another outline")
+            for (position, event) in events.enumerated() {
+                require(
+                    outline?.id(position).elementsEqual(event.id.utf8) == true
+                        && outline?.revision(position) == event.revision, "another outline")
+            }
         },
         FuzzTarget("finding-block", golden: "FindingBlock-") { bytes in
             guard let findings = try? FindingBlock.decode(bytes) else { return }

@@ -5,7 +5,7 @@ import RuntimeSupport
 import Sealing
 import Telemetry
 import Uplink
-import WireFormat
+package import WireFormat
 
 /// Commands: things that the aggregator's administrator has this agent do once.
 extension AgentEngine {
@@ -121,7 +121,7 @@ extension AgentEngine {
 }
 
 /// The last commands and what became of them, kept in the buffer over restarts.
-struct CommandLog {
+package struct CommandLog {
     /// Beyond it the oldest are forgotten: each command ends with its epoch anyway.
     static let countMax = 16
     private static let key = "commands"
@@ -146,14 +146,14 @@ struct CommandLog {
         results = changed
     }
 
-    private struct Kept: WireRecord {
+    package struct Kept: WireRecord {
         var results: [CommandResult]
         init(results: [CommandResult]) { self.results = results }
-        func encodeFields(into writer: inout ByteWriter) {
+        package func encodeFields(into writer: inout ByteWriter) {
             writer.write(varint: UInt64(results.count))
             for result in results { result.encodeFields(into: &writer) }
         }
-        init(fieldsFrom reader: inout ByteReader) throws(WireError) {
+        package init(fieldsFrom reader: inout ByteReader) throws(WireError) {
             results = []
             for _ in 0..<(try reader.readCount("results", max: CommandLog.countMax)) {
                 results.append(try CommandResult(fieldsFrom: &reader))

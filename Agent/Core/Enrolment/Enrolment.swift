@@ -1,7 +1,7 @@
 import Glibc
 import Sealing
 package import Telemetry
-import WireFormat
+package import WireFormat
 
 /// `stagebox-agent enrol`: keys made here, certificate from there, all kept sealed.
 package enum Enrolment {
@@ -16,18 +16,18 @@ package enum Enrolment {
     }
 
     /// The keys of a request that may not have been answered yet: the same token may repeat them.
-    private struct PendingKeys: WireRecord {
+    package struct PendingKeys: WireRecord {
         var signingSeed: [UInt8]
         var boxSecret: [UInt8]
         init(signingSeed: [UInt8], boxSecret: [UInt8]) {
             self.signingSeed = signingSeed
             self.boxSecret = boxSecret
         }
-        func encodeFields(into writer: inout ByteWriter) {
+        package func encodeFields(into writer: inout ByteWriter) {
             writer.write(prefixed: signingSeed)
             writer.write(prefixed: boxSecret)
         }
-        init(fieldsFrom reader: inout ByteReader) throws(WireError) {
+        package init(fieldsFrom reader: inout ByteReader) throws(WireError) {
             signingSeed = [UInt8](try reader.readPrefixed("signing seed", max: 64))
             boxSecret = [UInt8](try reader.readPrefixed("box secret", max: 64))
         }

@@ -49,7 +49,7 @@ package struct TimeFloor: Sendable {
     }
 
     /// The certificate's serial and the floor.
-    private struct Kept: WireRecord {
+    package struct Kept: WireRecord {
         var serial: ID128
         var time: Timestamp
 
@@ -57,11 +57,11 @@ package struct TimeFloor: Sendable {
             self.serial = serial
             self.time = time
         }
-        init(fieldsFrom reader: inout ByteReader) throws(WireError) {
+        package init(fieldsFrom reader: inout ByteReader) throws(WireError) {
             serial = try reader.readIdentifier("serial")
             time = try reader.readTimestamp("time floor")
         }
-        func encodeFields(into writer: inout ByteWriter) {
+        package func encodeFields(into writer: inout ByteWriter) {
             writer.write(serial)
             writer.write(time)
         }

@@ -28,6 +28,10 @@ package struct DetectionReplay {
         detection = NodeDetection(configuration)
     }
 
+    /// Goes on with what was learnt elsewhere, as an agent does after a restart.
+    /// - Returns: false when it does not read; then nothing was taken.
+    package mutating func restore(_ models: [UInt8]) -> Bool { detection.restore(models) }
+
     /// Judges everything.
     /// - Parameter body: called with each finding as it opens or closes, and the instant.
     /// - Throws: `WireError` for parts that are no metric blocks, or that name other series.
