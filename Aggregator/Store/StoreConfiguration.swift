@@ -14,6 +14,7 @@ package struct StoreConfiguration: Sendable {
     /// Bounds of the head, see ``StoreLimits``.
     package var headDecodedBytesMax: Int
     package var headBodyBytesMax: Int
+    package var headColumnBytesMax: Int
     /// Opened chunk groups of all tenants that this configuration is for.
     package var chunkCache: ChunkCache
 
@@ -24,6 +25,7 @@ package struct StoreConfiguration: Sendable {
         fiveMinuteRetentionDays: Int? = nil, hourRetentionDays: Int? = nil,
         headDecodedBytesMax: Int = StoreLimits.headDecodedBytesMax,
         headBodyBytesMax: Int = StoreLimits.headBodyBytesMax,
+        headColumnBytesMax: Int = StoreLimits.headColumnBytesMax,
         chunkCache: ChunkCache = ChunkCache()
     ) {
         retention = RetentionPolicy(
@@ -34,6 +36,7 @@ package struct StoreConfiguration: Sendable {
         self.levelZeroMillisecondsMax = levelZeroMillisecondsMax
         self.headDecodedBytesMax = headDecodedBytesMax
         self.headBodyBytesMax = headBodyBytesMax
+        self.headColumnBytesMax = headColumnBytesMax
         self.chunkCache = chunkCache
     }
 }

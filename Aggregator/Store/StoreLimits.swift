@@ -2,6 +2,10 @@
 package enum StoreLimits {
     /// Blocks that the head keeps decoded, bytes; the oldest fall back to their compressed body.
     package static let headDecodedBytesMax = 32 << 20
+    /// Columns of level 0 that the head keeps for range queries, bytes, about; agents beyond it have none.
+    package static let headColumnBytesMax = 24 << 20
+    /// So many of an agent's newest blocks stay decoded when columns hold their samples: for what looks for last samples.
+    package static let headDecodedBlocksMin = 128
     /// Compressed bodies that the head keeps in memory; the oldest are read from disk when asked for.
     package static let headBodyBytesMax = 64 << 20
     /// An agent's blocks older than this are merged into chunk groups.

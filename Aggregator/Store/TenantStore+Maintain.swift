@@ -48,6 +48,8 @@ extension TenantStore {
         // A commit that has found a series has also widened its bounds before anything is removed.
         let removed = commitGate.withLock { _ in remove(index) }
         guard !removed.isEmpty else { return }
+        // Should one come back, it has another number.
+        head.columns.removeAll()
         try indexFile.remove(removed)
         _ = index.dropUnusedTexts()
     }
@@ -118,11 +120,14 @@ extension TenantStore {
         package var rollupBytes: Int64 = 0
         package var eventsBytes: Int64 = 0
         package var levelZeroBlocks = 0
+        /// Of level 0 in memory by series, about.
+        package var columnBytes = 0
         package var series = 0
     }
     package func sizes() -> Sizes {
         var sizes = Sizes()
         sizes.levelZeroBlocks = head.size.blocks
+        sizes.columnBytes = head.columns.bytes
         sizes.series = index.count
         for name in StoreFiles.names(in: directory) {
             let bytes = Database.fileBytes("\(directory)/\(name)")

@@ -139,7 +139,9 @@ package final class TenantStore: Sendable {
         self.index =
             reports.contains { $0.file == "index.sqlite" } ? SeriesIndex(seriesMax: configuration.seriesMax) : index
         ingestReaders = ReaderPool(path: "\(directory)/ingest.sqlite")
-        head = Head(decodedBytesMax: configuration.headDecodedBytesMax, bodyBytesMax: configuration.headBodyBytesMax)
+        head = Head(
+            decodedBytesMax: configuration.headDecodedBytesMax, bodyBytesMax: configuration.headBodyBytesMax,
+            columnBytesMax: configuration.headColumnBytesMax)
         days = DayFiles(directory: directory)
         let rollups = RollupTier.allCases.map { RollupFiles($0, directory: directory) }
         self.rollups = rollups

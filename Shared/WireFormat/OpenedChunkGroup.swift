@@ -44,16 +44,16 @@ public final class OpenedChunkGroup: Sendable {
         }
         if let failure { throw failure }
         self.contents = contents
+        costBytes =
+            bytes.count + contents.series.count * 50 + contents.lasts.count * 8
+            + contents.timelines.reduce(0) { $0 + $1.count * 8 + 32 } + contents.directory.streamBytes
     }
 
     /// Memory that it takes together with all its frames inflated, about.
-    public var costBytes: Int { unreadBytes + contents.directory.streamBytes }
+    public let costBytes: Int
 
     /// Without its frames.
-    public var unreadBytes: Int {
-        bytes.count + contents.series.count * 50 + contents.lasts.count * 8
-            + contents.timelines.reduce(0) { $0 + $1.count * 8 + 32 }
-    }
+    public var unreadBytes: Int { costBytes - contents.directory.streamBytes }
 }
 
 extension OpenedChunkGroup.Contents {

@@ -50,16 +50,31 @@ struct WindowedSamples {
     func slide(
         into output: UnsafeMutableBufferPointer<Double>, _ body: (_ low: Int, _ high: Int, _ step: Int) -> Double
     ) {
-        var low = 0
-        var high = 0
-        let count = timestamps.count
+        var (low, lowStride) = (0, 0)
+        var (high, highStride) = (0, 0)
         for step in 0..<grid.count {
             let end = end(step)
-            let start = end &- width
-            while high < count, timestamps[high] <= end { high += 1 }
-            while low < high, timestamps[low] <= start { low += 1 }
+            advance(&high, &highStride, beyond: end)
+            advance(&low, &lowStride, beyond: end &- width)
             output[step] = low < high ? body(low, high, step) : Frame.absent
         }
+    }
+
+    /// Moves an index to the first sample behind `bound`; mostly as far as it moved last, since samples are regular.
+    /// - Precondition: the samples before it are not behind `bound`.
+    @inline(__always)
+    private func advance(_ index: inout Int, _ stride: inout Int, beyond bound: Int64) {
+        let count = timestamps.count
+        let guess = index &+ stride
+        if guess <= count, guess == count || timestamps[guess] > bound,
+            stride == 0 || timestamps[guess &- 1] <= bound
+        {
+            index = guess
+            return
+        }
+        let before = index
+        while index < count, timestamps[index] <= bound { index &+= 1 }
+        stride = index &- before
     }
 }
 

@@ -10,6 +10,10 @@ struct JSONBytes: ~Copyable {
     private let buffer: UnsafeMutablePointer<UInt8>
     private var count = 0
     private let write: ([UInt8]) throws -> Void
+    /// The digits that whole seconds began with last, 0: none; as text, in the order of memory.
+    private var frontValue: UInt64 = 0
+    private var frontText: UInt64 = 0
+    private var frontDigits = 0
     /// The first error of `write`; nothing is written after it.
     private var problem: (any Error)?
 
@@ -113,27 +117,44 @@ struct JSONBytes: ~Copyable {
         return digits
     }
 
-    /// A positive number with at most three decimals, most measured ones, without looking for its shortest text: of the
-    /// decimals with up to 15 digits no two are the same double, so whatever reads back as `value` is the shortest.
+    /// A positive number with at most three decimals that is no whole one, most measured ones, without looking for its
+    /// shortest text: of the decimals with up to 15 digits no two are the same double, so whatever reads back as `value`
+    /// is the shortest.
     /// - Returns: false when it has more decimals; then nothing is written.
     @inline(__always)
     private mutating func shortDecimal(_ value: Double) -> Bool {
         guard value < 1e11 else { return false }
-        var (scale, decimals) = (10.0, 1)
-        while decimals <= 3 {
-            let scaled = Int64(value * scale + 0.5)
-            if Double(scaled) / scale == value {
-                let unit = decimals == 1 ? 10 : decimals == 2 ? 100 : 1000 as Int64
-                let (whole, fraction) = scaled.quotientAndRemainder(dividingBy: unit)
-                unsigned(whole.magnitude, digitsMin: 1)
-                put(UInt8(ascii: "."))
-                unsigned(fraction.magnitude, digitsMin: decimals)
-                return true
-            }
-            scale *= 10
-            decimals += 1
+        let scaled = UInt64(value * 1000 + 0.5)
+        guard Double(scaled) / 1000 == value else { return false }
+        let (whole, thousandths) = scaled.quotientAndRemainder(dividingBy: 1000)
+        unsigned(whole, digitsMin: 1)
+        put(UInt8(ascii: "."))
+        if thousandths % 10 != 0 {
+            unsigned(thousandths, digitsMin: 3)
+        } else if thousandths % 100 != 0 {
+            unsigned(thousandths / 10, digitsMin: 2)
+        } else {
+            put(UInt8(truncatingIfNeeded: thousandths / 100) + UInt8(ascii: "0"))
         }
-        return false
+        return true
+    }
+
+    /// As ``unsigned(_:digitsMin:)``. The times of a series mostly begin with the same digits, all but the last four.
+    @inline(__always)
+    private mutating func wholeSeconds(_ value: UInt64) {
+        let (front, back) = value.quotientAndRemainder(dividingBy: 10_000)
+        guard front > 0 else { return unsigned(value, digitsMin: 1) }
+        if front == frontValue {
+            UnsafeMutableRawPointer(buffer + count).storeBytes(of: frontText, as: UInt64.self)
+            count += frontDigits
+        } else {
+            let start = count
+            unsigned(front, digitsMin: 1)
+            frontDigits = count - start
+            frontValue = frontDigits <= 8 ? front : 0
+            frontText = UnsafeRawPointer(buffer + start).loadUnaligned(as: UInt64.self)
+        }
+        unsigned(back, digitsMin: 4)
     }
 
     /// Milliseconds as seconds: `1435781451.781`, whole seconds without a fraction.
@@ -141,7 +162,7 @@ struct JSONBytes: ~Copyable {
         reserve(Self.numberBytesMax)
         if milliseconds < 0 { put(UInt8(ascii: "-")) }
         let magnitude = milliseconds.magnitude
-        unsigned(magnitude / 1000, digitsMin: 1)
+        wholeSeconds(magnitude / 1000)
         let fraction = magnitude % 1000
         guard fraction != 0 else { return }
         put(UInt8(ascii: "."))

@@ -5,8 +5,9 @@ import Telemetry
 ///
 /// Every block that is on disk and not yet compacted is listed (about 150 B each). Beside that the newest blocks
 /// keep their compressed body (``StoreLimits/headBodyBytesMax``), and what was decoded last for a reader its samples
-/// (``StoreLimits/headDecodedBytesMax``); what is not kept is read from disk when asked for. So the memory of the
-/// head has a fixed bound apart from the list, and appending costs O(1) per block whatever it holds.
+/// (``StoreLimits/headDecodedBytesMax``); what is not kept is read from disk when asked for. What range queries ask for
+/// stands in columns (``StoreLimits/headColumnBytesMax``). So the memory of the head has a fixed bound apart from the
+/// list, and appending costs O(1) per block whatever it holds.
 final class Head: Sendable {
     struct Block: Sendable {
         let id: Int64
@@ -47,12 +48,16 @@ final class Head: Sendable {
     private let state = Mutex(State())
     private let decodedBytesMax: Int
     private let bodyBytesMax: Int
+    /// What range queries read of the blocks.
+    let columns: ColumnShelf
 
     init(
-        decodedBytesMax: Int = StoreLimits.headDecodedBytesMax, bodyBytesMax: Int = StoreLimits.headBodyBytesMax
+        decodedBytesMax: Int = StoreLimits.headDecodedBytesMax, bodyBytesMax: Int = StoreLimits.headBodyBytesMax,
+        columnBytesMax: Int = StoreLimits.headColumnBytesMax
     ) {
         self.decodedBytesMax = decodedBytesMax
         self.bodyBytesMax = bodyBytesMax
+        columns = ColumnShelf(bytesMax: columnBytesMax)
     }
 
     /// Blocks of one commit, in its order.
@@ -91,6 +96,15 @@ final class Head: Sendable {
             guard isKept else { return }
             state.decodedOrder.push(agent, id, decoded.bytes)
             forgetDecoded(&state)
+        }
+    }
+
+    /// What an agent's older blocks were decoded to is forgotten: columns hold it.
+    func forgetDecoded(of agent: AgentNumber, butNewest count: Int) {
+        state.withLock { state in
+            guard var blocks = state.agents.removeValue(forKey: agent) else { return }
+            for index in blocks.indices.dropLast(count) { blocks[index].decoded = nil }
+            state.agents[agent] = blocks
         }
     }
 
@@ -147,6 +161,7 @@ final class Head: Sendable {
             blocks.removeAll { ids.contains($0.id) }
             if !blocks.isEmpty { state.agents[agent] = blocks }
         }
+        columns.remove(agent)
     }
 
     struct Summary: Sendable {

@@ -18,6 +18,14 @@ final class AgentReader {
     private let chunks: OpenChunks
     private var blocks = OpenBlocks(.none)
     private var hasBlocks = false
+    /// What plain samples are read from instead of blocks; in a box of the reader's own, so that readers on several
+    /// threads do not count references to the same memory for each series.
+    private var recent: RecentBox?
+    private final class RecentBox {
+        let columns: RecentColumns
+        init(_ columns: RecentColumns) { self.columns = columns }
+    }
+    private var hasNewest = false
     var damagedCount: Int { chunks.damagedCount }
 
     init(_ scope: ReadScope, _ agent: AgentNumber) throws {
@@ -37,12 +45,27 @@ final class AgentReader {
         chunks.forget()
     }
 
+    /// Takes the columns, or lists the blocks where there are none; before the chunk groups.
+    private func openNewest() throws {
+        guard !hasNewest else { return }
+        switch try scope.newest(of: agent) {
+        case .columns(let found):
+            recent = RecentBox(found)
+            chunks.forget()
+        case .blocks: try openBlocks()
+        }
+        hasNewest = true
+    }
+
     /// The last time that chunk groups may have a sample of, perhaps beyond the range; nil when there are none.
     func chunkEnd() throws -> Int64? { try chunks.end() }
 
+    /// - Parameter isPlain: starts of counters and anomaly bits are not asked for.
     /// - Returns: the series' samples in range, settled; empty when there are none.
-    func samples(of id: SeriesID) throws -> SampleRun {
-        try openBlocks()
+    func samples(of id: SeriesID, isPlain: Bool = false) throws -> SampleRun {
+        // Columns have nothing cut out.
+        let readsColumns = isPlain && !isCut(id)
+        if readsColumns { try openNewest() } else { try openBlocks() }
         var run = SampleRun()
         try chunks.withGroups(around: id) {
             run.removeAll()
@@ -53,6 +76,17 @@ final class AgentReader {
                 anomalies: chunk.anomalousPositions(position),
                 without: deleted.isEmpty ? [] : deleted.cuts(of: id.rawValue, applied: applied))
         }
+        if readsColumns, let recent {
+            recent.columns.append(id, in: range, to: &run)
+        } else {
+            appendBlocks(id, to: &run)
+        }
+        run.settle()
+        run.clip(to: range)
+        return run
+    }
+
+    private func appendBlocks(_ id: SeriesID, to run: inout SampleRun) {
         blocks.forEachPart(of: id) { part in
             let cuts = deleted.isEmpty ? [] : deleted.cuts(of: id.rawValue, block: part.block, isPushed: isPushed)
             if cuts.isEmpty {
@@ -61,9 +95,6 @@ final class AgentReader {
                 run.append(part.group, position: part.position, shift: part.shift, without: cuts)
             }
         }
-        run.settle()
-        run.clip(to: range)
-        return run
     }
 
     /// The times of the series' samples in range and which of them are anomalous, part by part; no value is decoded.
@@ -99,12 +130,12 @@ final class AgentReader {
         return parts
     }
 
-    /// Appends the series' samples in range straight to the caller's columns, if they lie in the order of time and none
-    /// may be deleted.
+    /// Appends the series' samples in range straight to the caller's columns, if its chunks, and blocks where they are
+    /// read, lie in the order of time and none may be deleted.
     /// - Returns: false when they do not; then the columns are as before, and ``samples(of:)`` sorts them out.
     func append(_ id: SeriesID, _ timestamps: inout [Int64], _ values: inout [Double]) throws -> Bool {
         guard !isCut(id) else { return false }
-        try openBlocks()
+        try openNewest()
         let base = timestamps.count
         var isOrdered = true
         try chunks.withGroups(around: id) {
@@ -121,7 +152,14 @@ final class AgentReader {
             try Self.decode(chunk, position, kept, of: times.count, into: &values)
             timestamps.append(contentsOf: times[kept])
         }
-        if isOrdered { isOrdered = blocks.append(id, from: base, &timestamps, &values) }
+        if isOrdered, let recent {
+            // Level 0 was committed after what the groups hold.
+            let middle = timestamps.count
+            recent.columns.append(id, in: range, &timestamps, &values)
+            SortedRuns.merge(from: base, middle: middle, &timestamps, &values)
+        } else if isOrdered {
+            isOrdered = blocks.append(id, from: base, &timestamps, &values)
+        }
         if !isOrdered {
             timestamps.removeLast(timestamps.count - base)
             values.removeLast(values.count - base)
@@ -207,6 +245,10 @@ final class AgentReader {
 extension ClosedRange<Int64> {
     /// The indexes of ascending times that lie in the range once `shift` is added to them. O(log n).
     func part(of times: [Int64], shift: Int64 = 0) -> Range<Int> {
+        times.withUnsafeBufferPointer { part(of: $0, shift: shift) }
+    }
+
+    func part(of times: UnsafeBufferPointer<Int64>, shift: Int64 = 0) -> Range<Int> {
         guard let first = times.first, let last = times.last else { return 0..<0 }
         let low = first &+ shift >= lowerBound ? 0 : Self.count(times) { $0 &+ shift < lowerBound }
         let high = last &+ shift <= upperBound ? times.count : Self.count(times) { $0 &+ shift <= upperBound }
@@ -214,7 +256,7 @@ extension ClosedRange<Int64> {
     }
 
     /// How many of the first times satisfy `isBefore`, which later ones do not.
-    private static func count(_ times: [Int64], _ isBefore: (Int64) -> Bool) -> Int {
+    private static func count(_ times: UnsafeBufferPointer<Int64>, _ isBefore: (Int64) -> Bool) -> Int {
         var (low, high) = (0, times.count)
         while low < high {
             let middle = (low + high) / 2

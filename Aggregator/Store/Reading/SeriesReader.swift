@@ -24,7 +24,7 @@ package struct SeriesReader {
             let reader = try reader(of: series.agent)
             if try store.throwing({ try reader.append(series.id, &timestamps, &values) }) { return }
         }
-        let run = try samples(of: series.id, series.agent)
+        let run = try samples(of: series.id, series.agent, isPlain: true)
         timestamps.append(contentsOf: run.timestamps)
         values.append(contentsOf: run.values)
     }
@@ -129,13 +129,14 @@ package struct SeriesReader {
     }
     private var finishedDamage = 0
 
-    mutating func samples(of id: SeriesID, _ agent: AgentNumber) throws -> SampleRun {
+    /// - Parameter isPlain: starts of counters and anomaly bits are not asked for.
+    mutating func samples(of id: SeriesID, _ agent: AgentNumber, isPlain: Bool = false) throws -> SampleRun {
         let own = try reader(of: agent)
-        var run = try store.throwing { try own.samples(of: id) }
+        var run = try store.throwing { try own.samples(of: id, isPlain: isPlain) }
         for agent in store.index.sharers(of: id) {
             let reader = try sharers[agent] ?? AgentReader(scope, agent)
             sharers[agent] = reader
-            let more = try store.throwing { try reader.samples(of: id) }
+            let more = try store.throwing { try reader.samples(of: id, isPlain: isPlain) }
             guard !more.isEmpty else { continue }
             run.append(more)
             run.settle()
@@ -154,6 +155,8 @@ package final class ReadScope: Sendable {
     /// Windows for which ``StandingRollups`` answer are left out by readers; nil: none are.
     private let choice: RollupChoice?
     private let listed = Mutex<[AgentNumber: ListedBlocks]>([:])
+    /// Nil: blocks are read. Few agents' columns fit into memory, so that all can be kept.
+    private let newest = Mutex<[AgentNumber: RecentColumns?]>([:])
     private let windows = Mutex<[AgentNumber: RolledWindows]>([:])
 
     init(_ store: TenantStore, _ range: ClosedRange<Timestamp>, _ choice: RollupChoice? = nil) {
@@ -183,14 +186,25 @@ package final class ReadScope: Sendable {
     }
     private static let agentsMax = 8
 
+    /// An agent's level-0 samples; whoever asks first puts them together, others wait for that.
+    func newest(of agent: AgentNumber) throws -> NewestSamples {
+        let columns = try newest.withLock { newest -> RecentColumns? in
+            if let known = newest[agent] { return known }
+            let found = try store.recentColumns(of: agent)
+            newest[agent] = .some(found)
+            return found
+        }
+        return if let columns { .columns(columns) } else { .blocks(try blocks(of: agent)) }
+    }
+
     /// In which of an agent's windows rollups stand for samples; the same for all readers.
     func rolled(of agent: AgentNumber) throws -> RolledWindows? {
         guard let choice else { return nil }
         // Before the windows: a block that is merged meanwhile is then found in one of both.
-        let blocks = try blocks(of: agent)
+        let newest = try newest(of: agent)
         return try windows.withLock { windows in
             if let known = windows[agent] { return known }
-            let found = try RolledWindows(store, agent, choice, blocks)
+            let found = try RolledWindows(store, agent, choice, newest, range)
             windows[agent] = found
             return found
         }

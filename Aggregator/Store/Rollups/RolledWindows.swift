@@ -8,16 +8,17 @@ struct RolledWindows: Sendable {
     /// By slice, then by window; nil: samples.
     private var tiers: [UInt32: [RollupTier?]] = [:]
 
-    /// - Parameter blocks: listed before.
-    init(_ store: TenantStore, _ agent: AgentNumber, _ choice: RollupChoice, _ blocks: ListedBlocks) throws {
-        firstWindow = choice.firstWindow
+    /// - Parameter newest: level 0, listed before, in `range`.
+    init(
+        _ store: TenantStore, _ agent: AgentNumber, _ choice: RollupChoice, _ newest: NewestSamples,
+        _ range: ClosedRange<Int64>
+    ) throws {
+        let firstWindow = choice.firstWindow
+        self.firstWindow = firstWindow
         var chosen = choice.tiers
-        for group in blocks.groups {
-            guard let first = group.group.timestamps[group.kept].first else { continue }
-            let windows = RollupChoice.window(of: first &+ group.shift)...RollupChoice.window(of: group.last)
-            for window in windows where window >= firstWindow && window - firstWindow < Int64(chosen.count) {
-                chosen[Int(window - firstWindow)] = nil
-            }
+        newest.forEachWindow(in: range) { window in
+            let index = window - firstWindow
+            if chosen.indices.contains(Int(clamping: index)) { chosen[Int(index)] = nil }
         }
         guard chosen.contains(where: { $0 != nil }) else { return }
         let covered = try RollupTier.allCases.map { try Self.covered(store, agent, $0, choice) }

@@ -84,6 +84,27 @@ import Testing
         }
     }
 
+    @Test("times read as seconds, whatever stood before them")
+    func times() {
+        var generator = SeededGenerator(seed: 12)
+        var times: [Int64] = [-1, 0, 999, 9_999_999, 10_000_000, 19_999_000, 20_000_000, Int64.max / 2, 5]
+        var time: Int64 = 1_699_999_000_000
+        for _ in 0..<5_000 {
+            time += [15_000, 60_000, 1, 10_000_000, 3_600_000][Int.random(in: 0..<5, using: &generator)]
+            times.append(time)
+            guard Int.random(in: 0..<50, using: &generator) == 0 else { continue }
+            times.append(Int64.random(in: 0...1 << 50, using: &generator))
+        }
+        let series = Matrix.Series(
+            labels: labels([]), timestamps: times, values: Array(repeating: 1, count: times.count))
+        let expected = times.map { time in
+            let (whole, fraction) = (time.magnitude / 1000, Int(time.magnitude % 1000))
+            let places = fraction == 0 ? "" : "." + String("\(1000 + fraction)".dropFirst())
+            return "[\(time < 0 ? "-" : "")\(whole)\(places),\"1\"]"
+        }
+        #expect(text(.matrix(Matrix(series: [series]))).contains(expected.joined(separator: ",")))
+    }
+
     @Test("long answers come in pieces that make up the whole")
     func pieces() throws {
         let series = (0..<200).map { number in

@@ -6,27 +6,27 @@ import Telemetry
 import TestSupport
 import Testing
 
-@Suite(.ownThread) struct ConcurrencyTests {
-    /// A thread that runs to its end; joined by ``wait()``.
-    private final class Worker {
-        private var handle = pthread_t()
-        init(_ body: @escaping @Sendable () -> Void) {
-            let box = Unmanaged.passRetained(Box(body))
-            pthread_create(
-                &handle, nil,
-                { raw in
-                    guard let raw else { return nil }
-                    Unmanaged<Box>.fromOpaque(raw).takeRetainedValue().body()
-                    return nil
-                }, box.toOpaque())
-        }
-        func wait() { pthread_join(handle, nil) }
-        private final class Box {
-            let body: @Sendable () -> Void
-            init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-        }
+/// A thread that runs to its end; joined by ``wait()``.
+final class Worker {
+    private var handle = pthread_t()
+    init(_ body: @escaping @Sendable () -> Void) {
+        let box = Unmanaged.passRetained(Box(body))
+        pthread_create(
+            &handle, nil,
+            { raw in
+                guard let raw else { return nil }
+                Unmanaged<Box>.fromOpaque(raw).takeRetainedValue().body()
+                return nil
+            }, box.toOpaque())
     }
+    func wait() { pthread_join(handle, nil) }
+    private final class Box {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+}
 
+@Suite(.ownThread) struct ConcurrencyTests {
     @Test("readers beside commits and compaction see every committed sample once")
     func readersBesideWriter() throws {
         let test = try StoreUnderTest(StoreConfiguration(levelZeroMillisecondsMax: 0))

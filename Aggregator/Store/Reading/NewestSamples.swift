@@ -1,0 +1,50 @@
+import RuntimeSupport
+import Telemetry
+
+/// What an agent's level-0 blocks hold, as one query reads it: a snapshot.
+enum NewestSamples: Sendable {
+    case columns(RecentColumns)
+    /// Where there is no room for columns.
+    case blocks(ListedBlocks)
+
+    /// Calls `body` with the windows of level 1 that have samples in range; with some more than once.
+    func forEachWindow(in range: ClosedRange<Int64>, _ body: (Int64) -> Void) {
+        switch self {
+        case .columns(let columns): columns.forEachWindow(in: range, body)
+        case .blocks(let blocks):
+            for group in blocks.groups {
+                guard let first = group.group.timestamps[group.kept].first else { continue }
+                let windows = RollupChoice.window(of: first &+ group.shift)...RollupChoice.window(of: group.last)
+                for window in windows { body(window) }
+            }
+        }
+    }
+}
+
+extension TenantStore {
+    /// An agent's level-0 samples by series; nil when there is no room for them.
+    ///
+    /// - Complexity: some nanoseconds for each sample that was committed since it was asked for last.
+    func recentColumns(of agent: AgentNumber) throws -> RecentColumns? {
+        guard !head.blocks(of: agent).isEmpty else { return RecentColumns() }
+        let now = Int64(time.monotonicNanoseconds / 1_000_000)
+        let entry = head.columns.entry(of: agent, now: now)
+        // After the entry, see ``ColumnShelf``.
+        let blocks = head.blocks(of: agent)
+        let samples = blocks.reduce(0) { $0 + Int($1.records) }
+        guard head.columns.admit(entry, of: agent, samples: samples, now: now) else { return nil }
+        var added = 0
+        let columns = try entry.extended { columns in
+            for block in blocks where block.id > columns.through {
+                // What was merged meanwhile is found in the chunks, which are listed later.
+                if let (tables, batch) = try decoded(block, of: agent) {
+                    columns.add(batch, tables, shift: block.shift)
+                    added += 1
+                }
+                columns.noteAdded(block.id)
+            }
+        }
+        if added > 0 { head.forgetDecoded(of: agent, butNewest: StoreLimits.headDecodedBlocksMin) }
+        return columns
+    }
+}
