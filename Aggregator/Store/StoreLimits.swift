@@ -2,8 +2,11 @@
 package enum StoreLimits {
     /// Blocks that the head keeps decoded, bytes; the oldest fall back to their compressed body.
     package static let headDecodedBytesMax = 32 << 20
-    /// Columns of level 0 that the head keeps for range queries, bytes, about; agents beyond it have none.
+    /// Columns of level 0 that the head keeps for range queries, bytes, about; agents beyond it have those of series that
+    /// are asked for, or none.
     package static let headColumnBytesMax = 24 << 20
+    /// Series of one agent that a query asks for, or that others asked for before it, to have columns of their own.
+    package static let columnSeriesMax = 256
     /// So many of an agent's newest blocks stay decoded when columns hold their samples: for what looks for last samples.
     package static let headDecodedBlocksMin = 128
     /// Compressed bodies that the head keeps in memory; the oldest are read from disk when asked for.

@@ -51,8 +51,10 @@ private final class StoredSelection: SeriesSelection {
         self.range = range
         self.onlyLast = onlyLast
         let begin = rolled?.samplesBegin ?? .distantPast
-        scope = store.scope(in: max(range.lowerBound, begin)...max(range.upperBound, begin), except: kept?.choice)
-        latest = onlyLast && rolled == nil ? LatestSamples(scope, places) : nil
+        let wanted = WantedSeries(places)
+        scope = store.scope(
+            in: max(range.lowerBound, begin)...max(range.upperBound, begin), except: kept?.choice, of: wanted)
+        latest = onlyLast && rolled == nil ? LatestSamples(scope, wanted) : nil
     }
 
     var count: Int { places.count }

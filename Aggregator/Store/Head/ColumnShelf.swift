@@ -2,16 +2,16 @@ import Synchronization
 
 /// The ``RecentColumns`` of one tenant's agents, made for the queries that ask for them and kept for the next ones.
 ///
-/// Bounded in bytes; beyond the bound those go that nobody asked for within ``restMilliseconds``, and without such ones
-/// an agent has none: its blocks are read as they are. So a query over more agents than there is room for does not make
-/// and drop the columns of each.
+/// Bounded in bytes; beyond the bound those go that nobody asked for within ``restMilliseconds``. Without such ones an
+/// agent has the columns of the series that are asked for, or none: its blocks are read as they are. So a query over more
+/// agents than there is room for does not make and drop the columns of each.
 ///
 /// An entry never holds what is gone from level 0, apart from a moment: blocks leave the list first, the entry second;
 /// and readers take the entry first, the list second.
 final class ColumnShelf: Sendable {
-    /// Of a sample, about: most take 8 B and some room to grow, at most 16 B and as much.
-    static let sampleBytes = 16
     static let restMilliseconds: Int64 = 60_000
+    /// How often it is looked who rests.
+    static let evictionMilliseconds: Int64 = 1_000
 
     final class Entry: Sendable {
         private let columns = Mutex(RecentColumns())
@@ -29,10 +29,13 @@ final class ColumnShelf: Sendable {
         let entry: Entry
         var bytes = 0
         var usedAt: Int64
+        /// There was no room for the columns that were made.
+        var refusedAt: Int64?
     }
     private struct State {
         var places: [AgentNumber: Place] = [:]
         var bytes = 0
+        var evictedAt = Int64.min
     }
 
     private let bytesMax: Int
@@ -56,22 +59,35 @@ final class ColumnShelf: Sendable {
         }
     }
 
-    /// - Parameter samples: that the entry is to hold.
-    /// - Returns: false when there is no room for them; then the entry is gone.
-    func admit(_ entry: Entry, of agent: AgentNumber, samples: Int, now: Int64) -> Bool {
-        let bytes = samples * Self.sampleBytes
+    /// Whether there was no room lately.
+    func isRefused(_ agent: AgentNumber, now: Int64) -> Bool {
+        state.withLock { state in
+            state.places[agent]?.refusedAt.map { now - $0 < Self.restMilliseconds } ?? false
+        }
+    }
+
+    /// - Parameters:
+    ///   - bytes: that the entry will take, or takes.
+    ///   - isPartial: of some series only; a quarter of the room is kept for such entries.
+    /// - Returns: false when there is no room for them; then what it holds is to be dropped.
+    func admit(_ entry: Entry, of agent: AgentNumber, bytes: Int, isPartial: Bool, now: Int64) -> Bool {
+        let room = isPartial ? bytesMax : bytesMax / 4 * 3
         return state.withLock { state in
             // Taken out meanwhile: it ends with the query.
-            guard let place = state.places[agent], place.entry === entry else { return bytes <= bytesMax }
-            let others = state.bytes - place.bytes
-            if others + bytes > bytesMax { Self.evict(&state, before: now - Self.restMilliseconds, sparing: agent) }
-            guard state.bytes - place.bytes + bytes <= bytesMax else {
-                Self.remove(agent, &state)
-                return false
-            }
+            guard let place = state.places[agent], place.entry === entry else { return bytes <= room }
+            if state.bytes - place.bytes + bytes > room { Self.evict(&state, now: now, sparing: agent) }
+            guard state.bytes - place.bytes + bytes <= room else { return false }
             state.bytes += bytes - place.bytes
             state.places[agent]?.bytes = bytes
             return true
+        }
+    }
+
+    /// Drops an entry that there was no room for, and notes it.
+    func refuse(_ agent: AgentNumber, now: Int64) {
+        state.withLock { state in
+            Self.remove(agent, &state)
+            state.places[agent] = Place(entry: Entry(), usedAt: now, refusedAt: now)
         }
     }
 
@@ -82,7 +98,10 @@ final class ColumnShelf: Sendable {
         if let place = state.places.removeValue(forKey: agent) { state.bytes -= place.bytes }
     }
 
-    private static func evict(_ state: inout State, before: Int64, sparing agent: AgentNumber) {
+    private static func evict(_ state: inout State, now: Int64, sparing agent: AgentNumber) {
+        guard state.evictedAt < now - evictionMilliseconds else { return }
+        state.evictedAt = now
+        let before = now - restMilliseconds
         for (other, place) in state.places where other != agent && place.usedAt < before { remove(other, &state) }
     }
 }

@@ -15,17 +15,20 @@ struct RecentColumns: Sendable {
         var users: Int
     }
     private struct Column {
-        var timeline: Int
+        /// -1: no sample yet.
+        var timeline = -1
         /// One for each time of the timeline.
         var values: [Double] = []
     }
-    /// The series of a group as blocks name them, and their columns; -1: samples that no series has an id for.
+    /// The series of a group as blocks name them, and their columns.
     private struct List {
         let tables: TableSet
         let numbers: [UInt32]
-        let places: [Int]
+        /// Where in the group, and in which column; others are not kept.
+        let members: [(row: Int32, place: Int32)]
         /// Theirs, if all of them have one that nobody else has.
-        var timeline: Int?
+        let timeline: Int?
+        var bytes: Int { numbers.count * 4 + members.count * 8 + 128 }
     }
 
     /// Lists that are remembered; senders mostly have a few.
@@ -33,6 +36,14 @@ struct RecentColumns: Sendable {
 
     /// The id of the last block that was added.
     private(set) var through = Int64.min
+    /// Only some series are kept.
+    let isPartial: Bool
+    /// Memory that it takes, about.
+    var bytes: Int { sampleCount * Self.sampleBytes + listBytes + columns.count * 64 }
+    /// Of a sample: 8 B and some room to grow where times are shared, twice that where they are not.
+    static let sampleBytes = 12
+    private var sampleCount = 0
+    private var listBytes = 0
     private var places: [UInt32: Int] = [:]
     private var columns: [Column] = []
     private var timelines: [Timeline] = []
@@ -40,7 +51,18 @@ struct RecentColumns: Sendable {
     /// The list that a group had last; the next group mostly has the one behind it.
     private var recent = 0
 
-    init() {}
+    init() { isPartial = false }
+
+    /// Keeps only these series.
+    init(only ids: some Sequence<UInt32>) {
+        isPartial = true
+        for id in ids where places[id] == nil { addColumn(id) }
+    }
+
+    /// Whether a series' samples are here, if it has any.
+    func covers(_ id: UInt32) -> Bool { !isPartial || places[id] != nil }
+    /// The series that have a column.
+    var ids: some Collection<UInt32> { places.keys }
 
     // MARK: Adding, in the order of commit
 
@@ -62,22 +84,21 @@ struct RecentColumns: Sendable {
 
     /// - Parameter values: series-major.
     private mutating func add(_ times: UnsafeBufferPointer<Int64>, _ values: UnsafeBufferPointer<Double>, _ list: Int) {
-        let places = lists[list].places
+        let members = lists[list].members
         let count = times.count
-        guard let timeline = lists[list].timeline, timelines[timeline].users == places.count,
+        sampleCount += count * members.count
+        func own(_ row: Int32) -> UnsafeBufferPointer<Double> {
+            UnsafeBufferPointer(rebasing: values[Int(row) * count..<(Int(row) + 1) * count])
+        }
+        guard let timeline = lists[list].timeline, timelines[timeline].users == members.count,
             timelines[timeline].times.last ?? .min < times[0]
         else {
-            for (row, place) in places.enumerated() where place >= 0 {
-                insert(times, UnsafeBufferPointer(rebasing: values[row * count..<(row + 1) * count]), place)
-            }
+            for (row, place) in members { insert(times, own(row), Int(place)) }
             return
         }
         Self.append(times, to: &timelines[timeline].times)
         columns.withUnsafeMutableBufferPointer { columns in
-            for (row, place) in places.enumerated() {
-                let own = UnsafeBufferPointer(rebasing: values[row * count..<(row + 1) * count])
-                Self.append(own, to: &columns[place].values)
-            }
+            for (row, place) in members { Self.append(own(row), to: &columns[Int(place)].values) }
         }
     }
 
@@ -117,53 +138,55 @@ struct RecentColumns: Sendable {
             }
         }
         let list = makeList(tables, numbers)
+        listBytes += list.bytes
         if lists.count < Self.listsMax {
             lists.append(list)
             recent = lists.count - 1
         } else {
             recent = (recent + 1) % lists.count
+            listBytes -= lists[recent].bytes
             lists[recent] = list
         }
         return recent
     }
 
     private mutating func makeList(_ tables: TableSet, _ numbers: [UInt32]) -> List {
-        let known = columns.count
-        var own: [Int] = []
-        own.reserveCapacity(numbers.count)
-        for number in numbers {
-            let id = Int(number) < tables.ids.count ? tables.ids[Int(number)] : .none
-            own.append(id == .none ? -1 : place(of: id))
+        var members: [(row: Int32, place: Int32)] = []
+        for (row, number) in numbers.enumerated() where Int(number) < tables.ids.count {
+            let id = tables.ids[Int(number)]
+            guard id != .none else { continue }
+            guard let place = places[id.rawValue] ?? (isPartial ? nil : addColumn(id.rawValue)) else { continue }
+            members.append((Int32(truncatingIfNeeded: row), Int32(truncatingIfNeeded: place)))
         }
-        return List(tables: tables, numbers: numbers, places: own, timeline: shared(by: own, known: known))
+        let timeline = shared(by: members.map { Int($0.place) })
+        return List(tables: tables, numbers: numbers, members: members, timeline: timeline)
     }
 
-    /// Where a series' column is. A new one has no timeline yet.
-    private mutating func place(of id: SeriesID) -> Int {
-        if let known = places[id.rawValue] { return known }
-        places[id.rawValue] = columns.count
-        columns.append(Column(timeline: -1))
+    @discardableResult
+    private mutating func addColumn(_ id: UInt32) -> Int {
+        places[id] = columns.count
+        columns.append(Column())
         return columns.count - 1
     }
 
-    /// Gives new columns a timeline: one for all if the list has no others.
-    /// - Parameter known: columns from there on are new.
+    /// Gives columns without samples a timeline: one for all if the list has no others.
     /// - Returns: the timeline that the list's columns share, if they do.
-    private mutating func shared(by own: [Int], known: Int) -> Int? {
-        let fresh = columns.count - known
-        if fresh == own.count, fresh > 0 {
-            timelines.append(Timeline(times: [], users: fresh))
-            for place in known..<columns.count { columns[place].timeline = timelines.count - 1 }
+    private mutating func shared(by members: [Int]) -> Int? {
+        guard let first = members.first else { return nil }
+        let areDistinct = Set(members).count == members.count
+        if areDistinct, members.allSatisfy({ columns[$0].timeline < 0 }) {
+            timelines.append(Timeline(times: [], users: members.count))
+            for place in members { columns[place].timeline = timelines.count - 1 }
             return timelines.count - 1
         }
-        for place in known..<columns.count {
+        for place in members where columns[place].timeline < 0 {
             timelines.append(Timeline(times: [], users: 1))
             columns[place].timeline = timelines.count - 1
         }
-        guard fresh == 0, let first = own.first, first >= 0, Set(own).count == own.count else { return nil }
         let timeline = columns[first].timeline
         let isTheirs =
-            timelines[timeline].users == own.count && own.allSatisfy { $0 >= 0 && columns[$0].timeline == timeline }
+            areDistinct && timelines[timeline].users == members.count
+            && members.allSatisfy { columns[$0].timeline == timeline }
         return isTheirs ? timeline : nil
     }
 
@@ -191,7 +214,7 @@ struct RecentColumns: Sendable {
         _ id: SeriesID, in range: ClosedRange<Int64>,
         _ body: (UnsafeBufferPointer<Int64>, UnsafeBufferPointer<Double>) -> Void
     ) {
-        guard let place = places[id.rawValue] else { return }
+        guard let place = places[id.rawValue], columns[place].timeline >= 0 else { return }
         // Pointers, so that threads that read the same columns do not count references to them.
         columns.withUnsafeBufferPointer { columns in
             timelines.withUnsafeBufferPointer { timelines in

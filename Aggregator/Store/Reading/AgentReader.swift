@@ -45,16 +45,16 @@ final class AgentReader {
         chunks.forget()
     }
 
-    /// Takes the columns, or lists the blocks where there are none; before the chunk groups.
-    private func openNewest() throws {
-        guard !hasNewest else { return }
-        switch try scope.newest(of: agent) {
-        case .columns(let found):
-            recent = RecentBox(found)
+    /// Takes the columns, or lists the blocks where a series has none; before the chunk groups.
+    private func openColumns(for id: SeriesID) throws -> RecentBox? {
+        if !hasNewest {
+            if case .columns(let found) = try scope.newest(of: agent) { recent = RecentBox(found) }
+            hasNewest = true
             chunks.forget()
-        case .blocks: try openBlocks()
         }
-        hasNewest = true
+        if let recent, recent.columns.covers(id.rawValue) { return recent }
+        try openBlocks()
+        return nil
     }
 
     /// The last time that chunk groups may have a sample of, perhaps beyond the range; nil when there are none.
@@ -64,8 +64,8 @@ final class AgentReader {
     /// - Returns: the series' samples in range, settled; empty when there are none.
     func samples(of id: SeriesID, isPlain: Bool = false) throws -> SampleRun {
         // Columns have nothing cut out.
-        let readsColumns = isPlain && !isCut(id)
-        if readsColumns { try openNewest() } else { try openBlocks() }
+        let recent = isPlain && !isCut(id) ? try openColumns(for: id) : nil
+        if recent == nil { try openBlocks() }
         var run = SampleRun()
         try chunks.withGroups(around: id) {
             run.removeAll()
@@ -76,7 +76,7 @@ final class AgentReader {
                 anomalies: chunk.anomalousPositions(position),
                 without: deleted.isEmpty ? [] : deleted.cuts(of: id.rawValue, applied: applied))
         }
-        if readsColumns, let recent {
+        if let recent {
             recent.columns.append(id, in: range, to: &run)
         } else {
             appendBlocks(id, to: &run)
@@ -135,7 +135,7 @@ final class AgentReader {
     /// - Returns: false when they do not; then the columns are as before, and ``samples(of:)`` sorts them out.
     func append(_ id: SeriesID, _ timestamps: inout [Int64], _ values: inout [Double]) throws -> Bool {
         guard !isCut(id) else { return false }
-        try openNewest()
+        let recent = try openColumns(for: id)
         let base = timestamps.count
         var isOrdered = true
         try chunks.withGroups(around: id) {

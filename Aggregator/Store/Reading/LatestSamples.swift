@@ -7,21 +7,11 @@ import WireFormat
 /// older than the newest samples are not decoded. Thread-safe.
 package final class LatestSamples: Sendable {
     private let scope: ReadScope
-    /// The ids asked for, ascending.
-    private let wanted: [AgentNumber: [UInt32]]
+    private let wanted: WantedSeries
     private let found = Mutex<[AgentNumber: AgentLatest]>([:])
 
-    /// - Parameter places: ascending by id.
-    package init(_ scope: ReadScope, _ places: [SeriesIndex.Place]) {
+    package init(_ scope: ReadScope, _ wanted: WantedSeries) {
         self.scope = scope
-        var wanted: [AgentNumber: [UInt32]] = [:]
-        var start = 0
-        while start < places.count {
-            let agent = places[start].agent
-            let end = places[start...].firstIndex { $0.agent != agent } ?? places.count
-            wanted[agent, default: []].append(contentsOf: places[start..<end].lazy.map(\.id.rawValue))
-            start = end
-        }
         self.wanted = wanted
     }
 
@@ -29,7 +19,7 @@ package final class LatestSamples: Sendable {
     func ofAgent(_ agent: AgentNumber) throws -> AgentLatest {
         try found.withLock { found in
             if let known = found[agent] { return known }
-            let latest = try AgentLatest(scope.store, agent, scope.range, wanted[agent] ?? [])
+            let latest = try AgentLatest(scope.store, agent, scope.range, wanted.ids(of: agent))
             found[agent] = latest
             return latest
         }

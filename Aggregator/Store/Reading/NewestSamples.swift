@@ -24,27 +24,56 @@ enum NewestSamples: Sendable {
 extension TenantStore {
     /// An agent's level-0 samples by series; nil when there is no room for them.
     ///
+    /// - Parameter ids: those that will be asked for, ascending; where there is no room for all, the columns may hold no
+    ///   others. Nil: not known.
     /// - Complexity: some nanoseconds for each sample that was committed since it was asked for last.
-    func recentColumns(of agent: AgentNumber) throws -> RecentColumns? {
+    func recentColumns(of agent: AgentNumber, for ids: [UInt32]?) throws -> RecentColumns? {
         guard !head.blocks(of: agent).isEmpty else { return RecentColumns() }
         let now = Int64(time.monotonicNanoseconds / 1_000_000)
         let entry = head.columns.entry(of: agent, now: now)
         // After the entry, see ``ColumnShelf``.
         let blocks = head.blocks(of: agent)
-        let samples = blocks.reduce(0) { $0 + Int($1.records) }
-        guard head.columns.admit(entry, of: agent, samples: samples, now: now) else { return nil }
-        var added = 0
-        let columns = try entry.extended { columns in
-            for block in blocks where block.id > columns.through {
-                // What was merged meanwhile is found in the chunks, which are listed later.
-                if let (tables, batch) = try decoded(block, of: agent) {
-                    columns.add(batch, tables, shift: block.shift)
-                    added += 1
+        let bytes = blocks.reduce(0) { $0 + Int($1.records) } * RecentColumns.sampleBytes
+        if head.columns.admit(entry, of: agent, bytes: bytes, isPartial: false, now: now) {
+            let columns = try entry.extended { columns in
+                if columns.isPartial { columns = RecentColumns() }
+                if try extend(&columns, by: blocks, of: agent) {
+                    head.forgetDecoded(of: agent, butNewest: StoreLimits.headDecodedBlocksMin)
                 }
-                columns.noteAdded(block.id)
             }
+            return columns
         }
-        if added > 0 { head.forgetDecoded(of: agent, butNewest: StoreLimits.headDecodedBlocksMin) }
+        guard let ids, ids.count <= StoreLimits.columnSeriesMax, !head.columns.isRefused(agent, now: now) else {
+            return nil
+        }
+        let columns = try entry.extended { columns in
+            if !columns.isPartial || !ids.allSatisfy(columns.covers) {
+                // What others ask for stays.
+                let keepsOthers = columns.isPartial && columns.ids.count <= StoreLimits.columnSeriesMax
+                columns = RecentColumns(only: keepsOthers ? Set(columns.ids).union(ids) : Set(ids))
+            }
+            _ = try extend(&columns, by: blocks, of: agent)
+        }
+        let isAdmitted = head.columns.admit(
+            entry, of: agent, bytes: columns.bytes, isPartial: true, now: now)
+        guard isAdmitted else {
+            head.columns.refuse(agent, now: now)
+            return nil
+        }
         return columns
+    }
+
+    /// - Returns: whether anything was added.
+    private func extend(_ columns: inout RecentColumns, by blocks: [Head.Block], of agent: AgentNumber) throws -> Bool {
+        var hasAdded = false
+        for block in blocks where block.id > columns.through {
+            // What was merged meanwhile is found in the chunks, which are listed later.
+            if let (tables, batch) = try decoded(block, of: agent) {
+                columns.add(batch, tables, shift: block.shift)
+                hasAdded = true
+            }
+            columns.noteAdded(block.id)
+        }
+        return hasAdded
     }
 }

@@ -154,14 +154,24 @@ package final class ReadScope: Sendable {
     let deleted: DeletionSet
     /// Windows for which ``StandingRollups`` answer are left out by readers; nil: none are.
     private let choice: RollupChoice?
+    /// The series that will be asked for, by agent; nil: not known.
+    private let wanted: WantedSeries?
     private let listed = Mutex<[AgentNumber: ListedBlocks]>([:])
-    /// Nil: blocks are read. Few agents' columns fit into memory, so that all can be kept.
-    private let newest = Mutex<[AgentNumber: RecentColumns?]>([:])
+    /// Few agents' columns fit into memory, so that all can be kept.
+    private let newest = Mutex<[AgentNumber: Taken]>([:])
+    private final class Taken: Sendable {
+        /// Nil: not asked for yet; none: blocks are read.
+        let columns = Mutex<RecentColumns??>(nil)
+    }
     private let windows = Mutex<[AgentNumber: RolledWindows]>([:])
 
-    init(_ store: TenantStore, _ range: ClosedRange<Timestamp>, _ choice: RollupChoice? = nil) {
+    init(
+        _ store: TenantStore, _ range: ClosedRange<Timestamp>, _ choice: RollupChoice? = nil,
+        _ wanted: WantedSeries? = nil
+    ) {
         self.store = store
         self.choice = choice
+        self.wanted = wanted
         deleted = store.deletions.current
         self.range = range.lowerBound.milliseconds...range.upperBound.milliseconds
     }
@@ -170,7 +180,7 @@ package final class ReadScope: Sendable {
     /// The same time, all of it from samples.
     package var withoutChoice: ReadScope {
         let (first, last) = (Timestamp(milliseconds: range.lowerBound), Timestamp(milliseconds: range.upperBound))
-        return ReadScope(store, first...last)
+        return ReadScope(store, first...last, nil, wanted)
     }
 
     /// An agent's level-0 blocks; whoever asks first decodes them, others wait for that.
@@ -186,12 +196,17 @@ package final class ReadScope: Sendable {
     }
     private static let agentsMax = 8
 
-    /// An agent's level-0 samples; whoever asks first puts them together, others wait for that.
+    /// An agent's level-0 samples, the same for all readers; whoever asks first puts them together, others wait for that.
     func newest(of agent: AgentNumber) throws -> NewestSamples {
-        let columns = try newest.withLock { newest -> RecentColumns? in
-            if let known = newest[agent] { return known }
-            let found = try store.recentColumns(of: agent)
-            newest[agent] = .some(found)
+        let taken = newest.withLock { newest in
+            let taken = newest[agent] ?? Taken()
+            newest[agent] = taken
+            return taken
+        }
+        let columns = try taken.columns.withLock { columns -> RecentColumns? in
+            if let columns { return columns }
+            let found = try store.recentColumns(of: agent, for: wanted?.ids(of: agent))
+            columns = .some(found)
             return found
         }
         return if let columns { .columns(columns) } else { .blocks(try blocks(of: agent)) }
@@ -213,9 +228,13 @@ package final class ReadScope: Sendable {
 
 extension TenantStore {
     /// For reading many series, by one or several readers.
-    /// - Parameter choice: where ``StandingRollups`` answer instead; nil: nowhere.
-    package func scope(in range: ClosedRange<Timestamp>, except choice: RollupChoice? = nil) -> ReadScope {
-        ReadScope(self, range, choice)
+    /// - Parameters:
+    ///   - choice: where ``StandingRollups`` answer instead; nil: nowhere.
+    ///   - wanted: the series that will be read, others cost more; nil: any.
+    package func scope(
+        in range: ClosedRange<Timestamp>, except choice: RollupChoice? = nil, of wanted: WantedSeries? = nil
+    ) -> ReadScope {
+        ReadScope(self, range, choice, wanted)
     }
     /// Whether an agent delivers the series: what is pushed has no anomaly bits.
     package func hasAnomalyBits(_ place: SeriesIndex.Place) -> Bool { place.isShared || !isPushed(place.agent) }

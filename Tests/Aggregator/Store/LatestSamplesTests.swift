@@ -22,7 +22,7 @@ import Testing
     private func found(_ store: TenantStore, in range: ClosedRange<Timestamp>) throws -> [SeriesKey: Sample] {
         let places = store.index.places(of: store.index.select([], in: range))
         let scope = store.scope(in: range)
-        let latest = LatestSamples(scope, places)
+        let latest = LatestSamples(scope, WantedSeries(places))
         var reader = scope.reader()
         var found: [SeriesKey: Sample] = [:]
         for start in stride(from: 0, to: places.count, by: 7) {

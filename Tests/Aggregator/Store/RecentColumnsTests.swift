@@ -11,9 +11,11 @@ import Testing
     typealias Samples = [SeriesKey: [Sample]]
 
     /// From blocks and chunks.
-    private func expected(_ store: TenantStore, in range: ClosedRange<Timestamp>) throws -> Samples {
+    private func expected(
+        _ store: TenantStore, in range: ClosedRange<Timestamp>, matching: [LabelMatcher] = []
+    ) throws -> Samples {
         var found: Samples = [:]
-        var cursor = try store.samples([], in: range)
+        var cursor = try store.samples(matching, in: range)
         while let next = try cursor.next() {
             found[next.series.descriptor.key] = zip(next.timestamps, next.values).map {
                 Sample(timestamp: Timestamp(milliseconds: $0), value: $1)
@@ -24,10 +26,11 @@ import Testing
 
     /// As the query engine reads.
     private func found(
-        _ store: TenantStore, in range: ClosedRange<Timestamp>, halfway: () throws -> Void = {}
+        _ store: TenantStore, in range: ClosedRange<Timestamp>, tells: Bool = false, matching: [LabelMatcher] = [],
+        halfway: () throws -> Void = {}
     ) throws -> Samples {
-        let places = store.index.places(of: store.index.select([], in: range))
-        var reader = store.scope(in: range).reader()
+        let places = store.index.places(of: store.index.select(matching, in: range))
+        var reader = store.scope(in: range, of: tells ? WantedSeries(places) : nil).reader()
         var found: Samples = [:]
         var (times, values) = ([Int64](), [Double]())
         for (number, place) in places.enumerated() {
@@ -58,10 +61,10 @@ import Testing
 
     @Test(
         "they are the same over late, repeated and overlapping blocks, chunks, pushes, markers, deletions and crashes",
-        arguments: 1...14)
+        arguments: 1...16)
     func model(seed: UInt64) throws {
-        // Without room, with room for some agents, with room for all.
-        let room = [0, 40_000, 1 << 20][Int(seed % 3)]
+        // Without room, with room for some series, for some agents, for all.
+        let room = [0, 2_000, 20_000, 1 << 20][Int(seed % 4)]
         let test = try StoreUnderTest(
             StoreConfiguration(levelZeroMillisecondsMax: 30_000, headColumnBytesMax: room))
         var generator = SeededGenerator(seed: seed)
@@ -91,10 +94,14 @@ import Testing
                     Timestamp(
                         milliseconds: end - Int64.random(in: 0...9_000_000, using: &generator))...Timestamp(
                         milliseconds: end)
-                let expected = try expected(test.store, in: range)
+                let one = [LabelMatcher.equal("number", "\(Int.random(in: 0..<8, using: &generator))")]
+                let matching = Bool.random(using: &generator) ? one : []
+                let expected = try expected(test.store, in: range, matching: matching)
                 // What is merged meanwhile is neither lost nor told twice.
-                let moves = Bool.random(using: &generator)
-                let found = try found(test.store, in: range) { if moves { try test.drain() } }
+                let moves = Int.random(in: 0..<3, using: &generator) == 0
+                let found = try found(
+                    test.store, in: range, tells: Bool.random(using: &generator), matching: matching
+                ) { if moves { try test.drain() } }
                 #expect(same(found, expected), "seed \(seed), round \(round)")
                 #expect(test.store.sizes().columnBytes <= room)
             default:
@@ -160,7 +167,7 @@ import Testing
 
     @Test("an agent that rests makes room for another after a minute, and not before")
     func room() throws {
-        // 10 series with 10 samples each: 1,600 B.
+        // 10 series with 10 samples each: 1,200 B, and three quarters of the room are 1,500 B.
         let test = try StoreUnderTest(StoreConfiguration(headColumnBytesMax: 2_000))
         try test.commit(from: TestBlocks.start)
         _ = try found(test.store, in: Self.ever)
@@ -176,7 +183,12 @@ import Testing
         ]
         try test.store.commit(commit)
         #expect(try found(test.store, in: Self.ever).count == 20)
-        #expect(test.store.sizes().columnBytes == 1_600)
+        #expect(test.store.sizes().columnBytes == 1_200)
+        // One series of it has room.
+        let one = [LabelMatcher.equal("instance", "other"), LabelMatcher.equal("number", "3")]
+        #expect(try found(test.store, in: Self.ever, tells: true, matching: one).count == 1)
+        // Five samples, a column, a list of ten series.
+        #expect(test.store.sizes().columnBytes == 1_200 + 60 + 64 + 40 + 8 + 128)
         test.time.advance(milliseconds: 61_000)
         // Only the other one is asked for.
         let places = test.store.index.places(
@@ -185,7 +197,7 @@ import Testing
         var (found, values) = ([Int64](), [Double]())
         for place in places { try reader.read(place, &found, &values) }
         #expect(found.count == 50)
-        #expect(test.store.sizes().columnBytes == 800)
+        #expect(test.store.sizes().columnBytes == 600)
         test.close()
     }
 
