@@ -214,7 +214,8 @@ let testTargets: [Target] = [
     tests(
         "Tests/Aggregator/Core", name: "AggregatorCoreTests",
         [
-            "AggregatorCore", "Access", "Detection", "Ingest", "Interchange", "PromQL", "Sealing", "SQLite", "Store",
+            "AggregatorCore", "API", "Access", "Detection", "Ingest", "Interchange", "PromQL", "Sealing", "SQLite",
+            "Store",
             "WireFormat",
             "Telemetry", "RuntimeSupport", "TestSupport",
         ]),

@@ -48,7 +48,7 @@ package protocol SampleSink: Sendable {
     /// Returns when the samples are durable: all or, when it throws, none. Blocks.
     /// - Throws: ``PushError``, then the same may come again later; what the store throws.
     func write(_ samples: SampleWrite) throws
-    /// The same without waiting.
+    /// The same without waiting for others.
     /// - Parameter done: called once, on any thread.
     func write(_ samples: SampleWrite, _ done: @escaping @Sendable (Result<Void, any Error>) -> Void)
 }

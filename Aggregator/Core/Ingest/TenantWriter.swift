@@ -33,12 +33,14 @@ final class TenantWriter: Sendable {
     private let thread = Mutex<WorkerThread?>(nil)
     /// When the tenant could not be loaded, monotonic nanoseconds; 0: it was, or is being loaded.
     private let failedAt = Atomic<UInt64>(0)
-    /// A commit found damage. The writer's thread only.
-    private let damage = Atomic(false)
+    /// Set when a commit found damage, taken back by the writer's thread.
+    private final class Damage: Sendable { let isFound = Atomic(false) }
+    private let damage = Damage()
     private var isStoreDamaged: Bool {
-        get { damage.load(ordering: .relaxed) }
-        set { damage.store(newValue, ordering: .relaxed) }
+        get { damage.isFound.load(ordering: .relaxed) }
+        set { damage.isFound.store(newValue, ordering: .relaxed) }
     }
+    private let pushes: PushCommits
     /// After which a failed load is tried again by a new writer.
     private static let retryNanoseconds: UInt64 = 5_000_000_000
 
@@ -51,6 +53,15 @@ final class TenantWriter: Sendable {
         self.caughtUp = caughtUp
         self.tenant = tenant
         self.parts = parts
+        pushes = PushCommits(
+            itemsMax: IngestService.queueItemsPerTenant, bytesMax: IngestService.queueBytesPerTenant
+        ) { [store = parts.store, damage] blocks in
+            let result = Result { try store.commit(pushed: blocks, of: tenant) }
+            if case .failure(let error as StoreError) = result, error.code == .damaged {
+                damage.isFound.store(true, ordering: .relaxed)
+            }
+            return result
+        }
         _ = try parts.store.tenant(tenant)
         // The thread makes and owns the ingest.
         thread.withLock { $0 = WorkerThread(name: "writer-\(tenant)") { [self] in run() } }
@@ -75,19 +86,22 @@ final class TenantWriter: Sendable {
         _ = queue.push(.desiredConfiguration(version, agent))
     }
 
-    /// Makes pushed blocks durable, together with whatever else is committed then.
-    /// - Parameter done: called once, on the writer's thread: when they are durable, or with what the store threw.
-    /// - Throws: ``PushError/busy`` when the queue is full; then `done` is not called.
+    /// Makes pushed blocks durable, here or wherever others are being committed.
+    /// - Parameter done: called once, on any thread: when they are durable, or with what the store threw.
+    /// - Throws: ``PushError/busy`` when too much waits; then `done` is not called.
     func write(_ blocks: [PushedBlock], _ done: @escaping @Sendable (Result<Void, any Error>) -> Void) throws {
-        let bytes = blocks.reduce(0) { $0 + $1.memoryBytes }
-        guard queue.push(.pushed(blocks, done), bytes: bytes) else { throw PushError.busy }
+        try pushes.add(blocks, bytes: Self.bytes(blocks), done)
     }
 
-    /// The same, and waits for it.
-    /// - Throws: ``PushError/busy``, also when the answer is late; what the store throws.
+    private static func bytes(_ blocks: [PushedBlock]) -> Int { blocks.reduce(0) { $0 + $1.memoryBytes } }
+
+    /// Makes pushed blocks durable on the writer's thread, and waits for that no longer than half a minute.
+    /// - Throws: ``PushError/busy`` when the queue is full or the answer is late; what the store throws.
     func write(_ blocks: [PushedBlock]) throws {
         let answer = BoundedQueue<Result<Void, any Error>>(itemsMax: 1)
-        try write(blocks) { _ = answer.push($0) }
+        guard queue.push(.pushed(blocks) { _ = answer.push($0) }, bytes: Self.bytes(blocks)) else {
+            throw PushError.busy
+        }
         guard let result = answer.pop(max: 1, waitMilliseconds: 30_000).first else { throw PushError.busy }
         try result.get()
     }
@@ -105,6 +119,7 @@ final class TenantWriter: Sendable {
             thread?.join()
             thread = nil
         }
+        pushes.close()
     }
 
     /// The tenant as its files have it now.
@@ -148,10 +163,10 @@ final class TenantWriter: Sendable {
                 parts.store.retentionMilliseconds(of: tenant)
             if inputs.isEmpty, queue.isFinished { break }
             if !isBehind { caughtUp() }
-            var pushes: [(blocks: [PushedBlock], reply: @Sendable (Result<Void, any Error>) -> Void)] = []
+            var pushed: [(blocks: [PushedBlock], reply: @Sendable (Result<Void, any Error>) -> Void)] = []
             for input in inputs {
                 if case .pushed(let blocks, let reply) = input {
-                    pushes.append((blocks, reply))
+                    pushed.append((blocks, reply))
                     continue
                 }
                 // What comes to a full ingest is dropped, unacknowledged.
@@ -159,10 +174,9 @@ final class TenantWriter: Sendable {
                 take(input, ingest)
             }
             commit(ingest, &live)
-            if !pushes.isEmpty {
-                let result = Result { try parts.store.commit(pushed: pushes.flatMap(\.blocks), of: tenant) }
-                if case .failure(let error as StoreError) = result, error.code == .damaged { isStoreDamaged = true }
-                for push in pushes { push.reply(result) }
+            if !pushed.isEmpty {
+                let result = pushes.commitNow(pushed.flatMap(\.blocks))
+                for push in pushed { push.reply(result) }
             }
             watch(ingest, &watched)
             acknowledge(ingest)
