@@ -72,7 +72,7 @@ struct WatchedMetric {
     var wantsTraining: Bool { detector.wantsTraining }
     mutating func train() { detector.train() }
     var unscoredCount: UInt32 { detector.unscored }
-    var stateBytes: Int { detector.stateBytes + RecentShape.count * MemoryLayout<Float>.size + 128 }
+    var stateBytes: Int { detector.stateBytes + shape.stateBytes + 128 }
 }
 
 /// Which series only grow, so that their rates are what is judged.
@@ -103,7 +103,11 @@ struct RecentShape {
     static let count = 30
     static let stepMilliseconds: Int64 = 10_000
 
+    /// Empty while all of them are `level`, as of most of a node's metrics.
     private var means: [Float] = []
+    private var level: Float = 0
+    /// Steps at `level`.
+    private var rests = 0
     private var step = Int64.min
     private var sum = 0.0
     private var samples = 0.0
@@ -119,8 +123,19 @@ struct RecentShape {
     }
 
     private mutating func close(upTo now: Int64) {
+        defer { (sum, samples) = (0, 0) }
         if step != .min {
-            means.append(samples > 0 ? Float(sum / samples) : .nan)
+            let mean = samples > 0 ? Float(sum / samples) : .nan
+            if means.isEmpty {
+                if rests == 0 { level = mean }
+                if mean == level, now - step == 1 {
+                    rests = min(rests + 1, Self.count - 1)
+                    return
+                }
+                means.append(contentsOf: repeatElement(level, count: rests))
+                rests = 0
+            }
+            means.append(mean)
             // Steps without a sample; after a step back of the clock, or a long silence, the shape begins anew.
             let silent = now - step - 1
             if silent < 0 || silent >= Int64(Self.count) {
@@ -130,14 +145,15 @@ struct RecentShape {
             }
             if means.count >= Self.count { means.removeFirst(means.count - Self.count + 1) }
         }
-        (sum, samples) = (0, 0)
     }
+
+    var stateBytes: Int { means.count * MemoryLayout<Float>.size }
 
     /// nil while nothing is known.
     var finding: Finding.Shape? {
         guard step != .min, samples > 0 else { return nil }
-        let values = means + [Float(sum / samples)]
-        let start = (step - Int64(means.count)) * Self.stepMilliseconds
+        let values = (means.isEmpty ? [Float](repeating: level, count: rests) : means) + [Float(sum / samples)]
+        let start = (step - Int64(values.count - 1)) * Self.stepMilliseconds
         return Finding.Shape(
             start: Timestamp(milliseconds: start), stepMilliseconds: Self.stepMilliseconds, values: values)
     }

@@ -1,7 +1,7 @@
 extension GroupDetector {
     static let magic: StaticString = "SBgd"
-    /// 2: the old memory without roots. Version 1 is refused: its owner begins anew.
-    static let version: UInt8 = 2
+    /// 2: the old memory without roots. 3: what is not learnt. Earlier versions are refused: their owner begins anew.
+    static let version: UInt8 = 3
 
     /// The whole state, framed and checked; see `ModelBytes`.
     package var bytes: [UInt8] {
@@ -16,14 +16,21 @@ extension GroupDetector {
             for origin in origins { writer.write(origin) }
             writer.write(lows.map { $0.isFinite ? $0 : .nan })
             writer.write(highs.map { $0.isFinite ? $0 : .nan })
-            writer.write(shareMeans)
-            writer.write(rootMeans)
+            writer.write(means.shares)
+            writer.write(means.roots)
             writer.write(UInt16(warmup.count))
             writer.write(warmup)
             old.encode(into: &writer)
             young.encode(into: &writer)
             tail.encode(into: &writer)
             policy.encode(into: &writer)
+            hold.encode(into: &writer)
+            writer.write(waiting)
+            writer.write(trail != nil)
+            if let trail {
+                writer.write(trail.shares)
+                writer.write(trail.roots)
+            }
         }
     }
 
@@ -43,8 +50,8 @@ extension GroupDetector {
         for column in 0..<columns { origins[column] = try reader.doubleOrGap() }
         lows = try reader.floats(columns).map { $0.isNaN ? .infinity : $0 }
         highs = try reader.floats(columns).map { $0.isNaN ? -.infinity : $0 }
-        shareMeans = try reader.floats(columns)
-        rootMeans = try reader.floats(columns)
+        means.shares = try reader.floats(columns)
+        means.roots = try reader.floats(columns)
         let warmupCount = Int(try reader.uint16())
         guard warmupCount <= Int(Self.warmupCells) * columns, warmupCount % columns == 0 else {
             throw .damaged("\(warmupCount) numbers of warm-up")
@@ -54,6 +61,14 @@ extension GroupDetector {
         try young.restore(from: &reader)
         tail = try TailCalibration(from: &reader)
         policy = try AlarmPolicy(from: &reader)
+        hold = try LearningHold(from: &reader)
+        waiting = try reader.floats(Int(hold.waiting) * columns)
+        if try reader.bit() {
+            var ahead = ShortMeans(columns: columns)
+            ahead.shares = try reader.floats(columns)
+            ahead.roots = try reader.floats(columns)
+            trail = ahead
+        }
         try reader.finish()
     }
 }

@@ -17,11 +17,11 @@ package struct GroupDetector: Sendable {
     static let youngCells: Float = 8_000
     /// What a change of a column that never moved counts, in ranges.
     static let constantShare: Float = 10
+    /// Differences of strangeness below this mean nothing.
+    static let grain: Float = 0.01
     static let forest = PathForest(trees: 30, sample: 32)
     /// The forests' say: strangeness is multiplied by e to the power of this times the mean of their scores (-0.5…0.8).
     static let forestWeight: Float = 0.3
-    /// Weight of a new cell in a column's short mean.
-    static let shortWeight: Float = 0.2
 
     package let columns: Int
     var configuration: DetectorConfiguration
@@ -29,8 +29,7 @@ package struct GroupDetector: Sendable {
     var origins: [Double]
     var lows: [Float]
     var highs: [Float]
-    var shareMeans: [Float]
-    var rootMeans: [Float]
+    var means: ShortMeans
     var warmup: [Float] = []
     var cells: UInt32 = 0
     var nextTraining = warmupCells
@@ -42,6 +41,11 @@ package struct GroupDetector: Sendable {
     var tail = TailCalibration()
     /// A group warms up for longer than a metric, and alarms as early.
     var policy = AlarmPolicy(cells: warmupCells - UInt32(MetricDetector.warmupCells))
+    var hold = LearningHold()
+    /// Rows that wait to be learnt, one after the other.
+    var waiting: [Float] = []
+    /// While rows wait or are left out: the short means with them in.
+    var trail: ShortMeans?
     var heldVerdict = Verdict.unscored
     package internal(set) var unscored: UInt32 = 0
     /// Evidence and strangeness of the last cell.
@@ -58,8 +62,7 @@ package struct GroupDetector: Sendable {
         origins = [Double](repeating: .nan, count: columns)
         lows = [Float](repeating: .infinity, count: columns)
         highs = [Float](repeating: -.infinity, count: columns)
-        shareMeans = [Float](repeating: 0, count: columns)
-        rootMeans = shareMeans
+        means = ShortMeans(columns: columns)
         old = GroupMemory(columns: columns, rowsMax: Self.oldRowsMax, hasRoots: false)
         young = GroupMemory(columns: columns, rowsMax: Self.youngRowsMax, hasRoots: true)
         point = GroupMemory.Point(width: old.width)
@@ -71,8 +74,9 @@ package struct GroupDetector: Sendable {
     package var wantsTraining: Bool { cells >= nextTraining }
 
     package var stateBytes: Int {
-        MemoryLayout<Self>.size + old.stateBytes + young.stateBytes + warmup.count * 4 + columns * (16 + 16 + 24)
-            + 16 * old.width + MemoryLayout<TailCalibration>.size
+        MemoryLayout<Self>.size + old.stateBytes + young.stateBytes + (warmup.count + waiting.count) * 4
+            + columns * (16 + 16 + 24) + (trail == nil ? 0 : columns * 8) + 16 * old.width
+            + MemoryLayout<TailCalibration>.size
     }
 
     /// - Precondition: as many values as columns. What is not finite counts as missing: the column keeps its last
@@ -95,7 +99,6 @@ package struct GroupDetector: Sendable {
     }
 
     private mutating func judge(length: Int64) -> Verdict {
-        cells &+= 1
         var values = [Float](repeating: 0, count: columns)
         for column in 0..<columns {
             let mean = cell.takeMean(column)
@@ -103,22 +106,71 @@ package struct GroupDetector: Sendable {
             if origins[column].isNaN { origins[column] = mean }
             values[column] = Float(min(1e17, max(-1e17, mean - origins[column])))
         }
-        if cells <= Self.warmupCells {
+        if cells < Self.warmupCells {
+            cells &+= 1
             warmup.append(contentsOf: values)
             widen(values)
             return .unscored
         }
-        guard old.count > 0 else { return .unscored }
-        widen(values)
-        place(values)
-        strangeness = strangenessOfPoint()
-        evidence = tail.evidence(of: strangeness, grain: 0.01)
-        tail.add(strangeness, share: configuration.trimmedShare)
-        remember()
+        guard old.count > 0 else {
+            cells &+= 1
+            return .unscored
+        }
+        judge(values, after: trail ?? means)
+        if trail != nil {
+            // By what was before as well as by what really came: the calmer counts.
+            let really = evidence
+            judge(values, after: means)
+            if evidence > really { judge(values, after: trail ?? means) }
+        }
         let alarm = policy.observe(evidence, cellMilliseconds: length)
+        let isFine = length < AlarmPolicy.fineMilliseconds
+        take(values, isFine ? hold.step(isAnomalous: evidence > 2, policy) : .learn, length: length)
         return Verdict(
             score: strangeness * strangeness / (25 + strangeness * strangeness), isAnomalous: evidence > 2,
             alarm: alarm, isScored: true)
+    }
+
+    private mutating func judge(_ values: [Float], after means: ShortMeans) {
+        place(values, after: means)
+        strangeness = strangenessOfPoint()
+        evidence = tail.evidence(of: strangeness, grain: Self.grain)
+    }
+
+    /// Does with the row that was judged last what `LearningHold` says.
+    private mutating func take(_ values: [Float], _ step: LearningHold.Step, length: Int64) {
+        switch step {
+        case .learn: learn(values, length: length)
+        case .learnAll:
+            let (judged, rows) = ((strangeness, evidence), waiting + values)
+            waiting = []
+            for at in stride(from: 0, to: rows.count, by: columns) {
+                let values = Array(rows[at..<at + columns])
+                judge(values, after: means)
+                learn(values, length: length)
+            }
+            (strangeness, evidence) = judged
+        case .wait, .leaveOut:
+            waiting = step == .wait ? waiting + values : []
+            var ahead = trail ?? means
+            ahead.follow(point)
+            trail = ahead
+        }
+    }
+
+    /// Takes the row that was judged last into the history.
+    private mutating func learn(_ values: [Float], length: Int64) {
+        cells &+= 1
+        widen(values)
+        trail = nil
+        means = ShortMeans(of: point, columns: columns)
+        // One cell teaches the tail at most what would just alarm: a column that never moved before must not make
+        // everything else look usual.
+        let most = tail.value(at: AlarmPolicy.threshold(cellMilliseconds: length), grain: Self.grain)
+        tail.add(min(strangeness, most), share: configuration.trimmedShare)
+        if let place = chosen(count: young.count, rowsMax: young.rowsMax, among: min(Float(cells), Self.youngCells)) {
+            young.insert(point, strangeness: strangeness, at: place)
+        }
     }
 
     private func strangenessOfPoint() -> Float {
@@ -142,32 +194,23 @@ package struct GroupDetector: Sendable {
         }
     }
 
-    /// Makes the row's point, and moves the short means on.
-    private mutating func place(_ values: [Float]) {
+    /// Makes the row's point.
+    private mutating func place(_ values: [Float], after means: ShortMeans) {
         for column in 0..<columns {
             let span = old.spans[column]
             let apart = values[column] - old.lows[column]
             // A column that had not moved when the ranges were taken has none: its widest change since then is the
             // measure, and counts as several ranges.
-            let widest = max(highs[column] - old.lows[column], old.lows[column] - lows[column])
+            let widest = max(
+                max(highs[column], values[column]) - old.lows[column],
+                old.lows[column] - min(lows[column], values[column]))
             let share =
                 span > 0
                 ? min(1e3, max(-1e3, apart / span)) : (widest > 0 ? Self.constantShare * apart / widest : 0)
-            let root = GroupMemory.root(share)
-            shareMeans[column] += Self.shortWeight * (share - shareMeans[column])
-            rootMeans[column] += Self.shortWeight * (root - rootMeans[column])
             point.shares[column] = share
-            point.roots[column] = root
-            point.shareDeviations[column] = share - shareMeans[column]
-            point.rootDeviations[column] = root - rootMeans[column]
+            point.roots[column] = GroupMemory.root(share)
         }
-    }
-
-    private mutating func remember() {
-        let life = min(Float(cells), Self.youngCells)
-        if let place = chosen(count: young.count, rowsMax: young.rowsMax, among: life) {
-            young.insert(point, strangeness: strangeness, at: place)
-        }
+        means.deviations(of: &point)
     }
 
     private mutating func chosen(count: Int, rowsMax: Int, among cells: Float) -> Int? {
@@ -202,23 +245,19 @@ package struct GroupDetector: Sendable {
         young.train(lows: lows, spans: spans)
         if warmup.isEmpty {
             if ranged { hand() }
-            for column in 0..<columns
-            where old.spans[column] != oldSpans[column] || old.lows[column] != oldLows[column] {
-                let span = max(old.spans[column], .leastNormalMagnitude)
-                let mean = oldLows[column] + shareMeans[column] * oldSpans[column]
-                shareMeans[column] = (mean - old.lows[column]) / span
-                rootMeans[column] = GroupMemory.root(shareMeans[column])
-            }
+            means.rescale(from: (oldLows, oldSpans), to: (old.lows, old.spans))
+            trail?.rescale(from: (oldLows, oldSpans), to: (old.lows, old.spans))
         } else {
             for at in stride(from: 0, to: warmup.count, by: columns) {
                 let values = Array(warmup[at..<at + columns])
                 if at == 0 {
                     for column in 0..<columns where old.spans[column] > 0 {
-                        shareMeans[column] = (values[column] - old.lows[column]) / old.spans[column]
-                        rootMeans[column] = GroupMemory.root(shareMeans[column])
+                        means.shares[column] = (values[column] - old.lows[column]) / old.spans[column]
+                        means.roots[column] = GroupMemory.root(means.shares[column])
                     }
                 }
-                place(values)
+                place(values, after: means)
+                means = ShortMeans(of: point, columns: columns)
                 old.insert(point, strangeness: 0, at: old.count)
                 young.insert(point, strangeness: 0, at: young.count)
             }

@@ -1,7 +1,7 @@
 extension MetricDetector {
     static let magic: StaticString = "SBmd"
-    /// 3: what was extreme. Earlier versions are refused: their owner begins anew.
-    static let version: UInt8 = 3
+    /// 3: what was extreme. 4: what is not learnt. Earlier versions are refused: their owner begins anew.
+    static let version: UInt8 = 4
 
     /// The whole state, framed and checked; see `ModelBytes`. About 2 KB.
     package var bytes: [UInt8] {
@@ -27,6 +27,13 @@ extension MetricDetector {
             for tail in [shapeTail, featureTail, forestTail, hourTail, twoHourTail] { tail.encode(into: &writer) }
             extremes.encode(into: &writer)
             policy.encode(into: &writer)
+            hold.encode(into: &writer)
+            writer.write(waiting)
+            writer.write(!trail.isEmpty)
+            for past in trail {
+                writer.write(past.lags)
+                for value in [past.shortMean, past.longMean, past.shortVariance] { writer.write(value) }
+            }
         }
     }
 
@@ -65,6 +72,17 @@ extension MetricDetector {
         twoHourTail = try TailCalibration(from: &reader)
         extremes = try Extremes(from: &reader)
         policy = try AlarmPolicy(from: &reader)
+        hold = try LearningHold(from: &reader)
+        waiting = try reader.floats(Int(hold.waiting))
+        if try reader.bit() {
+            var ahead = MetricPast()
+            ahead.lags = try reader.vector()
+            ahead.shortMean = try reader.float()
+            ahead.longMean = try reader.float()
+            ahead.shortVariance = try reader.float()
+            ahead.cells = past.cells
+            trail = [ahead]
+        }
         try reader.finish()
     }
 }

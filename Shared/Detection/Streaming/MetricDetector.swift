@@ -38,6 +38,11 @@ package struct MetricDetector: Sendable {
     var hourEvidence = SIMD2<Float>(repeating: 0)
     var extremes = Extremes()
     var policy = AlarmPolicy()
+    var hold = LearningHold()
+    /// Cells that wait to be learnt.
+    var waiting: [Float] = []
+    /// One while cells wait or are left out: the past with them in it.
+    var trail: [MetricPast] = []
     var held: Float = 0
     var heldVerdict = Verdict.unscored
     /// Samples that could not be judged: not finite, out of order, or before the first training.
@@ -61,7 +66,8 @@ package struct MetricDetector: Sendable {
     package var wantsTraining: Bool { cells >= nextTraining }
 
     package var stateBytes: Int {
-        MemoryLayout<Self>.size + memory.codes.count + season.stateBytes + warmup.count * 4
+        MemoryLayout<Self>.size + memory.codes.count + season.stateBytes + (warmup.count + waiting.count) * 4
+            + trail.count * MemoryLayout<MetricPast>.stride
     }
 
     package mutating func observe(_ value: Double, at time: Int64) -> Verdict {
@@ -91,90 +97,25 @@ package struct MetricDetector: Sendable {
         if origin.isNaN { origin = mean }
         // Beyond this, squares of single precision overflow.
         let value = Float(min(1e17, max(-1e17, mean - origin)))
-        let row = past.follow(value)
-        if cells <= UInt32(Self.warmupCells) {
+        if cells < UInt32(Self.warmupCells) {
+            _ = past.follow(value)
             warmup.append(value)
             _ = season.observe(value, at: time, isCoarse: length >= 60_000)
             return .unscored
         }
-        guard memory.count > 0 else { return .unscored }
-        let strangeness = judgeRow(row)
+        guard memory.count > 0 else {
+            _ = past.follow(value)
+            return .unscored
+        }
+        let isFine = length < AlarmPolicy.fineMilliseconds
         judgeHours(value, at: time, length: length)
-        if length < AlarmPolicy.fineMilliseconds { judgeExtremes(row) }
-        remember(row)
+        let judged = judge(value, isFine: isFine)
+        (evidence, memberEvidence) = (judged.evidence, judged.members)
+        let isAnomalous = evidence > 2
         let alarm = policy.observe(evidence, extreme: memberEvidence.w, cellMilliseconds: length)
-        held = max(log1pf(strangeness), held * Self.release)
-        return Verdict(
-            score: held / (0.6931472 + held),
-            isAnomalous: evidence > 2, alarm: alarm, isScored: true)
-    }
-
-    /// Evidence of the memory's members; returns how strange the row is (1 = the body's end).
-    private mutating func judgeRow(_ row: MetricRow) -> Float {
-        if memory.isConstant {
-            memberEvidence = .zero
-            // A series that rests has no scale: only how seldom it moved speaks (Laplace's rule of succession).
-            let isAway = abs(row.lags[0] - memory.centres[0]) > 1e-6 * abs(memory.centres[0])
-            evidence = isAway ? log10f((Float(cells) + 2) / (Float(cellsAway) + 1)) : 0
-            cellsAway &+= isAway ? 1 : 0
-            hourEvidence = .zero
-            return evidence
-        }
-        let found = memory.strangeness(of: row, seed: configuration.seed &* 0x94d0_49bb_1331_11eb)
-        memberEvidence = SIMD4(
-            shapeTail.evidence(of: found.shape, grain: MetricMemory.grain),
-            featureTail.evidence(of: found.features, grain: MetricMemory.grain),
-            forestTail.evidence(of: found.forest, grain: Self.forestGrain), 0)
-        let strangeness =
-            (found.shape / max(shapeTail.bodyEnd, 1e-3) + found.features / max(featureTail.bodyEnd, 1e-3)) / 2
-        shapeTail.add(found.shape, share: configuration.trimmedShare)
-        featureTail.add(found.features, share: configuration.trimmedShare)
-        forestTail.add(found.forest, share: configuration.trimmedShare)
-        return strangeness
-    }
-
-    private mutating func judgeHours(_ value: Float, at time: Int64, length: Int64) {
-        if let distance = season.observe(value, at: time, isCoarse: length >= 60_000) {
-            let grain = MetricMemory.grain * memory.scales[0]
-            hourEvidence = SIMD2(
-                hourTail.evidence(of: distance.one, grain: grain),
-                twoHourTail.evidence(of: distance.two, grain: grain))
-            hourTail.add(distance.one, share: configuration.trimmedShare)
-            twoHourTail.add(distance.two, share: configuration.trimmedShare)
-        }
-        guard !memory.isConstant else { return }
-        // Third powers weigh each member by how sure it is: one very sure one suffices, and one that is not sure does
-        // not hold the others down.
-        let members = SIMD4(memberEvidence.x, memberEvidence.y, memberEvidence.z, 0)
-        let cubes = members * members * members
-        let hourCubes = hourEvidence * hourEvidence * hourEvidence
-        evidence = cbrtf((cubes.sum() + hourCubes.sum()) / Self.memberCount)
-    }
-
-    /// Of cells of which several must agree, for a single one may well be extreme.
-    private mutating func judgeExtremes(_ row: MetricRow) {
-        memberEvidence.w = extremes.evidence(of: row.lags[0], change: row.lags[0] - row.lags[1])
-        // The row's last cell but one is the history's newest: what lasts for a minute stays extreme so long.
-        extremes.add(row.lags[6], change: row.lags[6] - row.lags[7])
-        evidence = max(evidence, memberEvidence.w)
-    }
-
-    /// Each cell of the last thousands has the same chance to be remembered.
-    private mutating func remember(_ row: MetricRow) {
-        let remembered = min(Float(cells), MetricMemory.cellsRemembered)
-        if memory.count < MetricMemory.rowsMax {
-            memory.insert(row, at: memory.count)
-        } else if uniform() * remembered < Float(MetricMemory.rowsMax) {
-            let place = Int(uniform() * Float(MetricMemory.rowsMax))
-            memory.insert(row, at: min(place, MetricMemory.rowsMax - 1))
-        }
-    }
-
-    private mutating func uniform() -> Float {
-        random ^= random << 13
-        random ^= random >> 7
-        random ^= random << 17
-        return Float(random >> 40) / Float(1 << 24)
+        take(value, judged, isFine ? hold.step(isAnomalous: isAnomalous, policy) : .learn, isFine: isFine)
+        held = max(log1pf(judged.strangeness), held * Self.release)
+        return Verdict(score: held / (0.6931472 + held), isAnomalous: isAnomalous, alarm: alarm, isScored: true)
     }
 
     /// One training: bounded by 64 rows, some 100 µs.

@@ -43,7 +43,7 @@ struct MetricMemory: Sendable, Equatable {
     var count: Int { codes.count / Self.stride }
     var isConstant: Bool { scales[0] <= 0 }
 
-    init() { codes.reserveCapacity(Self.rowsMax * Self.stride) }
+    init() {}
 }
 
 /// How far a row is from a metric's memory.
@@ -113,6 +113,7 @@ extension MetricMemory {
     /// Lets the rows taken since the last training take part, but for those that are DBSCAN's noise among all rows (at
     /// most `share` of them), and follows the series' scale.
     mutating func train(share: Float) {
+        guard count > 1 else { return }
         rescale()
         let values = codes.map { Compander.decoded[Int($0)] }
         let isNoise = DBSCAN.noise(rows: values.span, columns: Self.stride, share: Double(share))
@@ -142,11 +143,29 @@ extension MetricMemory {
         active = before
     }
 
-    /// Starts from raw rows.
+    /// Starts from raw rows. Of a series that rests one is enough, for all are the same.
     mutating func start(_ rows: [MetricRow]) {
         (centres, scales) = Self.scales(of: rows)
-        codes.removeAll(keepingCapacity: true)
-        for row in rows.prefix(Self.rowsMax) { insert(row, at: count) }
+        codes = []
+        if !isConstant { codes.reserveCapacity(Self.rowsMax * Self.stride) }
+        for row in rows.prefix(isConstant ? 1 : Self.rowsMax) { insert(row, at: count) }
+        active = Self.bits(count)
+    }
+
+    /// Whether the row is one of a series that has rested all the time.
+    func rests(_ row: MetricRow) -> Bool {
+        guard isConstant else { return false }
+        let least = 1e-6 * abs(centres[0])
+        for lag in 0..<8 where abs(row.lags[lag] - centres[0]) > least { return false }
+        return true
+    }
+
+    /// Writes out the rows of rest that were kept as one, when the series moves.
+    mutating func write(rows: Int) {
+        guard count == 1, rows > 1 else { return }
+        codes.reserveCapacity(Self.rowsMax * Self.stride)
+        let row = Array(codes)
+        for _ in 1..<min(rows, Self.rowsMax) { codes.append(contentsOf: row) }
         active = Self.bits(count)
     }
 

@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// How a metric's cells went so far, as far as the next row needs it: some running numbers.
 struct MetricPast: Sendable, Equatable {
     static let shortCells: Float = 30
@@ -28,6 +34,18 @@ struct MetricPast: Sendable, Equatable {
         return MetricRow(
             lags: lags,
             features: SIMD4(value - before, value - shortMean, value - longMean, max(0, shortVariance).squareRoot()))
+    }
+
+    /// Goes on as if a cell had been what could be expected: the mean of the last eight, on along the slope at which the
+    /// short mean has left the long one behind.
+    mutating func leaveOut() {
+        // How many cells ago a steady slope stood at the mean: half of its cells, or on the way there from half of all.
+        let half = (Self.longCells - 1) / 2
+        let age = Float(cells)
+        let lag = age <= half ? age / 2 : half - half / 2 * expf((half - age) / half)
+        let slope = (shortMean - longMean) / max(Self.shortCells / 2, lag - (Self.shortCells - 1) / 2)
+        _ = follow(lags.sum() / 8 + 4.5 * slope)
+        cells &-= 1
     }
 
     /// The rows of a series' first cells, made again from their values: a twelfth of what they would take.

@@ -13,9 +13,10 @@ package struct SeasonalBaseline: Sendable, Equatable {
     static let codeMax: Float = 126
     private static let missing = Int8.min
 
-    /// Means of the hours as codes: `base + step × code`.
-    var slots = [Int8](repeating: missing, count: slotsKept)
-    var parts = [Float](repeating: .nan, count: partsKept)
+    /// Means of the hours as codes: `base + step × code`. Empty, as are the parts, while nothing but `base` has come and no
+    /// time was left out, as of most of a node's metrics: every hour since the first was the same then.
+    var slots: [Int8] = []
+    var parts: [Float] = []
     var base: Float = 0
     var step: Float = 0
     var slot: Int64 = .min
@@ -28,7 +29,8 @@ package struct SeasonalBaseline: Sendable, Equatable {
 
     package init() {}
 
-    package var stateBytes: Int { slots.count + parts.count * 4 + MemoryLayout<Self>.size }
+    /// Beside its own size.
+    package var stateBytes: Int { slots.count + parts.count * 4 }
 
     /// Takes a cell's mean; distances of the last hour and the last two hours, or nil where nothing new can be said.
     ///
@@ -36,6 +38,10 @@ package struct SeasonalBaseline: Sendable, Equatable {
     package mutating func observe(_ value: Float, at time: Int64, isCoarse: Bool) -> (one: Float, two: Float)? {
         let slotNow = floorDivide(time, Self.slotMilliseconds)
         let partNow = floorDivide(time, Self.partMilliseconds)
+        if slots.isEmpty {
+            if rests(value, slotNow, partNow) { return follow(value, slotNow, partNow, isCoarse: isCoarse) }
+            write()
+        }
         if slotNow != slot { move(toSlot: slotNow) }
         slotSum += value
         slotCount += 1
@@ -46,6 +52,41 @@ package struct SeasonalBaseline: Sendable, Equatable {
         if isCoarse { parts[index(partNow, Self.partsKept)] = partSum / partCount } else if !isNewPart { return nil }
         return distances(at: time, partNow: isCoarse ? partNow : partNow - 1)
     }
+
+    /// Nothing is new: the value is the one there always was, and the time goes on.
+    private func rests(_ value: Float, _ slotNow: Int64, _ partNow: Int64) -> Bool {
+        slot == .min || value == base && (0...1).contains(slotNow - slot) && (0...1).contains(partNow - part)
+    }
+
+    /// What `observe` says and keeps of a value that rests.
+    private mutating func follow(
+        _ value: Float, _ slotNow: Int64, _ partNow: Int64, isCoarse: Bool
+    ) -> (one: Float, two: Float)? {
+        if slot == .min { (slotFirst, base) = (slotNow, value) }
+        if slotNow != slot { (slot, slotSum, slotCount) = (slotNow, 0, 0) }
+        let isNewPart = partNow != part
+        if isNewPart { (part, partSum, partCount) = (partNow, 0, 0) }
+        slotSum += value
+        slotCount += 1
+        partSum += value
+        partCount += 1
+        guard isCoarse || isNewPart, slot - 2 * 24 - 1 > slotFirst else { return nil }
+        return (0, 0)
+    }
+
+    /// Writes out the hours and parts that were all the same.
+    private mutating func write() {
+        slots = [Int8](repeating: Self.missing, count: Self.slotsKept)
+        parts = [Float](repeating: .nan, count: Self.partsKept)
+        for past in max(slotFirst, slot - Int64(Self.slotsKept) + 1)..<slot { slots[index(past, Self.slotsKept)] = 0 }
+        for past in (part - Int64(Self.partsKept) + 1)..<part
+        where past >= slotFirst * (Self.slotMilliseconds / Self.partMilliseconds) {
+            parts[index(past, Self.partsKept)] = base
+        }
+        if slot > slotFirst { step = Self.firstStep(base) }
+    }
+
+    private static func firstStep(_ base: Float) -> Float { max(abs(base) * 1e-6, .leastNormalMagnitude * 1e6) }
 
     private mutating func move(toSlot next: Int64) {
         if slot != .min, next > slot {
@@ -114,7 +155,7 @@ package struct SeasonalBaseline: Sendable, Equatable {
     private mutating func store(_ mean: Float, at slot: Int64) {
         if step == 0 {
             base = mean
-            step = max(abs(mean) * 1e-6, .leastNormalMagnitude * 1e6)
+            step = Self.firstStep(mean)
         }
         while abs((mean - base) / step) > Self.codeMax {
             step *= 2

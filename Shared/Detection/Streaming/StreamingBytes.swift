@@ -101,6 +101,24 @@ extension AlarmPolicy {
     }
 }
 
+extension LearningHold {
+    func encode(into writer: inout ByteWriter) {
+        writer.write(left)
+        writer.bytes.append(waiting)
+        writer.write(isOn)
+    }
+
+    init(from reader: inout ByteReader) throws(DetectionError) {
+        let left = try reader.float()
+        let waiting = try reader.uint8()
+        let isOn = try reader.bit()
+        guard left >= 0, left <= Self.cellsMax, waiting <= (isOn ? 0 : UInt8(Self.waitingMax)) else {
+            throw .damaged("\(waiting) cells that wait, \(left) that may be left out")
+        }
+        self.init(left: left, waiting: waiting, isOn: isOn)
+    }
+}
+
 extension Cell {
     func encode(into writer: inout ByteWriter) {
         writer.write(start)
@@ -124,6 +142,7 @@ extension Cell {
 
 extension SeasonalBaseline {
     func encode(into writer: inout ByteWriter) {
+        writer.write(!slots.isEmpty)
         writer.bytes.append(contentsOf: slots.map { UInt8(bitPattern: $0) })
         writer.write(parts)
         for value in [base, step, slotSum, slotCount, partSum, partCount] { writer.write(value) }
@@ -131,8 +150,10 @@ extension SeasonalBaseline {
     }
 
     init(from reader: inout ByteReader) throws(DetectionError) {
-        for entry in slots.indices { slots[entry] = Int8(bitPattern: try reader.uint8()) }
-        parts = try reader.floats(Self.partsKept)
+        if try reader.bit() {
+            for _ in 0..<Self.slotsKept { slots.append(Int8(bitPattern: try reader.uint8())) }
+            parts = try reader.floats(Self.partsKept)
+        }
         base = try reader.float()
         step = try reader.float()
         slotSum = try reader.float()
@@ -142,6 +163,9 @@ extension SeasonalBaseline {
         slot = try reader.moment()
         slotFirst = try reader.moment()
         part = try reader.moment()
-        guard step >= 0, (slot == .min) == (slotFirst == .min) else { throw .damaged("a season of no step") }
+        guard step >= 0, (slot == .min) == (slotFirst == .min), (slot == .min) == (part == .min), slotFirst <= slot
+        else {
+            throw .damaged("a season of no step, or that ends before it began")
+        }
     }
 }

@@ -52,6 +52,14 @@ package struct TailCalibration: Sendable, Equatable {
         return -log10f(rate) + (value - bodyEnd) / mean / 2.302_585
     }
 
+    /// The value that has this evidence; infinite while there is none.
+    package func value(at evidence: Float, grain: Float) -> Float {
+        guard count >= Self.countMin else { return .infinity }
+        let mean = max(excessCount > 0 ? excessSum / excessCount : 0, max(grain, .leastNormalMagnitude))
+        let rate = max(1, excessCount) / count
+        return bodyEnd + max(0, evidence + log10f(rate)) * mean * 2.302_585
+    }
+
     /// Takes one finite value into the history.
     package mutating func add(_ value: Float, share: Float) {
         if count >= Self.countMin, value > bodyEnd {

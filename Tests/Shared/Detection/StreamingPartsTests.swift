@@ -53,6 +53,26 @@ struct StreamingPartsTests {
         #expect(abs(strange - 40) < 0.1)
     }
 
+    @Test("a season that rests takes no room, and knows the same of its hours when it moves")
+    func resting() {
+        // The other one moved once, a hair, before the first hour that counts.
+        var (resting, moved) = (SeasonalBaseline(), SeasonalBaseline())
+        _ = moved.observe(5.000_01, at: -3_600_000, isCoarse: false)
+        for second in stride(from: 0 as Int64, to: 4 * 86_400, by: 10) {
+            let value: Float = second < 3 * 86_400 + 600 ? 5 : 9
+            if second == 3 * 86_400 { #expect(resting.stateBytes == 0 && moved.stateBytes > 400) }
+            let one = resting.observe(value, at: second * 1000, isCoarse: false)
+            let other = moved.observe(value, at: second * 1000, isCoarse: false)
+            guard let one, let other else {
+                // The other is an hour older.
+                #expect(one == nil && (other == nil || second < 2 * 86_400 + 7_200))
+                continue
+            }
+            #expect(abs(one.one - other.one) < 0.02 && abs(one.two - other.two) < 0.02)
+        }
+        #expect(resting.stateBytes == moved.stateBytes)
+    }
+
     @Test("an alarm waits for the gate, for cells that agree, and rests")
     func policy() {
         var coarse = AlarmPolicy()

@@ -52,13 +52,21 @@ struct MetricDetectorTests {
     }
 
     @Test("what rested for days and moves alarms; what rested for an hour does not")
-    func rested() {
+    func rested() throws {
         var long = MetricDetector()
         let longRows = alarms([Double](repeating: 0, count: 3_000) + [1], in: &long)
         #expect(longRows == [3_000])
         var short = MetricDetector()
         let shortRows = alarms([Double](repeating: 0, count: 100) + [1], in: &short)
         #expect(shortRows.isEmpty)
+        // Read back while it rests, and a cell after it moved.
+        var copy = MetricDetector()
+        _ = alarms([Double](repeating: 0, count: 3_000), in: &copy)
+        for value in [1.0, 2.0] {
+            copy = try MetricDetector(bytes: copy.bytes, configuration: DetectorConfiguration())
+            let rows = alarms([value], in: &copy, from: 3_000 + Int(value) - 1)
+            #expect(rows.isEmpty == (value == 2))
+        }
     }
 
     @Test("the same seed gives the same verdicts")
@@ -174,6 +182,9 @@ struct MetricDetectorTests {
         _ = alarms(noisy(3_000), in: &detector)
         #expect(detector.stateBytes <= 2_048)
         #expect(detector.bytes.count <= 2_048)
+        var resting = MetricDetector()
+        _ = alarms([Double](repeating: 7, count: 3_000), in: &resting)
+        #expect(resting.stateBytes <= 900)
     }
 }
 
