@@ -33,8 +33,12 @@ final class SimulatedAgent {
     var submissionShare = 0.1
     /// By name.
     var rules: [String: LocalRule] = [:]
+    /// What a fault adds to a series' value at an instant, milliseconds since 1970.
+    var fault: (_ series: Int, _ at: Int64) -> Double = { _, _ in 0 }
     /// What the agent says of its findings, in its order; a file that outlives every death.
     private(set) var told: [Finding] = []
+    /// What detection has learnt; a file as well.
+    private(set) var models: [UInt8]?
     var isProducing = true
     private(set) var buffer: Buffer?
     private(set) var engine: AgentEngine?
@@ -181,6 +185,8 @@ final class SimulatedAgent {
             })
         parts.findings = Array(Dictionary(told.map { ($0.id, $0) }, uniquingKeysWith: { $1 }).values)
         parts.keepFindings = { [weak self] in self?.told += $0 }
+        parts.models = models
+        parts.keepModels = { [weak self] in self?.models = $0 }
         engine = try AgentEngine(parts)
         trace.note("\(now) start \(id) life \(lives)")
     }
@@ -232,7 +238,7 @@ final class SimulatedAgent {
         tick += 1
         let count = AgentOracle.seriesCount
         let at = clock.time.now.milliseconds
-        let values = (0..<count).map { AgentOracle.value(agent: number, series: $0, tick: tick) }
+        let values = (0..<count).map { AgentOracle.value(agent: number, series: $0, tick: tick) + fault($0, at) }
         let scrape = Scrape(
             timestamp: Timestamp(milliseconds: at), intervalMilliseconds: 1000, layout: 1,
             newDescriptors: hasDescribed
