@@ -9,7 +9,6 @@ import WireFormat
 /// Background work on a thread of its own: compaction, retention, key rotation.
 final class Maintenance: Sendable {
     private enum Command: Sendable { case stop }
-    static let compactionMilliseconds: Int64 = 1000
     static let limitsMilliseconds: Int64 = 2000
     static let upkeepMilliseconds: Int64 = 300_000
     static let rotationMilliseconds: Int64 = 3_600_000
@@ -47,11 +46,12 @@ final class Maintenance: Sendable {
         var nextLimits = now
         var nextUpkeep = now + Self.upkeepMilliseconds
         var nextRotation = now + Self.rotationMilliseconds
-        var wait = Self.compactionMilliseconds
-        while commands.pop(max: 1, waitMilliseconds: wait).isEmpty {
-            let isBusy = attempt("compaction") { try store.compactRound() } == true
-            if !isBusy, wait != Self.compactionMilliseconds { FreedMemory.release() }
-            wait = isBusy ? 10 : Self.compactionMilliseconds
+        var rest = CompactionPace.idleMilliseconds
+        while commands.pop(max: 1, waitMilliseconds: rest).isEmpty {
+            let began = now
+            let round = attempt("compaction") { try store.compactRound() } ?? TenantStore.CompactionResult()
+            if !round.didWork, rest != CompactionPace.idleMilliseconds { FreedMemory.release() }
+            rest = CompactionPace.rest(after: round, milliseconds: now - began)
             if now >= nextLimits {
                 attempt("limits.conf") { try limits.load(into: store) }
                 nextLimits = now + Self.limitsMilliseconds

@@ -77,11 +77,19 @@ package final class StoreDirectory: IngestStore, Sendable {
     }
 
     /// One round of background work over the tenants that are open, a step for each, so that none waits for another.
-    /// - Returns: whether any step did work; then call again soon.
-    package func compactRound(budgetSamples: Int = StoreLimits.compactionSamplesMax) throws -> Bool {
-        var didWork = false
-        for store in opened { if try store.compactStep(budgetSamples: budgetSamples).didWork { didWork = true } }
-        return didWork
+    /// - Returns: what was done in all; if anything, call again soon.
+    package func compactRound(budgetSamples: Int = StoreLimits.compactionSamplesMax) throws
+        -> TenantStore.CompactionResult
+    {
+        var round = TenantStore.CompactionResult()
+        for store in opened {
+            let step = try store.compactStep(budgetSamples: budgetSamples)
+            round.samples += step.samples
+            round.events += step.events
+            round.didWork = round.didWork || step.didWork
+            round.isBehind = round.isBehind || step.isBehind
+        }
+        return round
     }
 
     /// Retention and shrinking, for every open tenant; every few minutes.

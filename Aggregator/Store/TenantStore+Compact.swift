@@ -13,6 +13,13 @@ extension TenantStore {
         package var events = 0
         /// Whether there was something to do; then there may be more.
         package var didWork = false
+        /// More waits than is to wait: what is kept in memory for it nears its bound.
+        package var isBehind = false
+
+        package init(samples: Int = 0, events: Int = 0, didWork: Bool = false, isBehind: Bool = false) {
+            (self.samples, self.events) = (samples, events)
+            (self.didWork, self.isBehind) = (didWork, isBehind)
+        }
     }
 
     /// One bounded piece of background work: level-0 events to `events.sqlite`, else the level-0 blocks of one agent
@@ -31,9 +38,13 @@ extension TenantStore {
 
     private func stepHoldingGate(_ budgetSamples: Int, isDraining: Bool) throws -> CompactionResult {
         let moved = try moveEvents(isDraining: isDraining)
-        if moved > 0 { return CompactionResult(events: moved, didWork: true) }
+        if moved > 0 {
+            let waiting = state.withLock { $0.pendingEvents.records }
+            return CompactionResult(events: moved, didWork: true, isBehind: waiting >= Self.eventsWaitingMax)
+        }
         if let agent = nextAgent(isDraining: isDraining) {
-            return CompactionResult(samples: try compact(agent, budgetSamples), didWork: true)
+            let samples = try compact(agent, budgetSamples)
+            return CompactionResult(samples: samples, didWork: true, isBehind: isCrowded)
         }
         if try eraseStep() { return CompactionResult(didWork: true) }
         if let window = nextWindow(isDraining: isDraining) {
@@ -43,10 +54,12 @@ extension TenantStore {
         return CompactionResult()
     }
 
+    private var isCrowded: Bool { head.size.bodyBytes > configuration.headBodyBytesMax * 3 / 4 }
+
     /// The agent whose blocks wait longest, among those that are due.
     private func nextAgent(isDraining: Bool) -> AgentNumber? {
         let now = time.now.milliseconds
-        let isCrowded = head.size.bodyBytes > configuration.headBodyBytesMax * 3 / 4
+        let isCrowded = isCrowded
         let due = head.summaries().filter { summary in
             isDraining || isCrowded || summary.blocks > StoreLimits.levelZeroBlocksMax
                 || now &- summary.oldestReceivedAt >= configuration.levelZeroMillisecondsMax

@@ -264,7 +264,7 @@ final class SimulatedAggregator {
         case .afterEvents: faults.stop(at: .afterEvents)
         default: break
         }
-        for _ in 0..<4 where try !store.compactRound() { break }
+        for _ in 0..<4 where try !store.compactRound().didWork { break }
         try store.maintain()
     }
 
