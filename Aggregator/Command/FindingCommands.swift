@@ -5,8 +5,10 @@ import MQTT
 struct Findings: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "What agents found strange: since when, how much, which series contributed most, how it looked.")
-    @Option(help: "Of this agent only.")
+    @Option(help: "Of this agent only, enrolled here or in a region.")
     var agent: String?
+    @Option(help: "Only what this relay handed on from its region.")
+    var relay: String?
     @Flag(help: "Only those that are open.")
     var open = false
     @Option(help: "Of this group only: cpu, memory, disk, network, streams, metric.")
@@ -26,7 +28,8 @@ struct Findings: ParsableCommand {
         items.queryItems =
             [URLQueryItem(name: "limit", value: String(limit))]
             + [
-                ("agent", agent), ("state", open ? "open" : nil), ("group", group), ("start", start), ("end", end),
+                ("agent", agent), ("relay", relay), ("state", open ? "open" : nil), ("group", group), ("start", start),
+                ("end", end),
             ].compactMap { name, value in value.map { URLQueryItem(name: name, value: $0) } }
         let query = (items.percentEncodedQuery ?? "").replacingOccurrences(of: "+", with: "%2B")
         if json {
@@ -58,7 +61,7 @@ struct FindingText {
         }
         let title = rule ?? "\(text("group"))  score \(score)"
         var lines = [
-            "\(text("agent"))  \(title)  \(text("since")) … \(until)  "
+            "\(node)  \(title)  \(text("since")) … \(until)  "
                 + "\(text("anomalous_samples")) \(text("anomalous_samples") == "1" ? "sample" : "samples")" + origin
         ]
         for contributor in finding["contributors"] as? [[String: Any]] ?? [] {
@@ -68,6 +71,13 @@ struct FindingText {
         let values = ((finding["shape"] as? [String: Any])?["values"] as? [Any] ?? []).map { $0 as? Double }
         if let chart = Sparkline.text(values) { lines.append("    \(chart)") }
         return lines
+    }
+
+    /// The node, and, of one in another region, which.
+    private var node: String {
+        guard let relay = finding["relay"] as? String else { return text("agent") }
+        let region = finding["region"] as? String ?? ""
+        return "\(text("agent")) (\(region.isEmpty ? "" : "\(region), ")over \(relay))"
     }
 
     /// Who found it, unless it was the node alone.

@@ -37,6 +37,8 @@ private struct WriterSink: SampleSink {
         guard wait == 0 else { throw PushError.rate(perSecond: perSecond, afterSeconds: wait) }
         return try store.prepare(samples)
     }
+
+    func note(_ families: [MetricMetadata]) throws { try store.note(families) }
 }
 
 /// What the HTTP routes read: the store's data, and what the writers know of the fleet.
@@ -67,6 +69,10 @@ struct StoreSources: TenantSources {
     func cleanDeletions(of tenant: TenantID) throws { try store.tenant(tenant).cleanDeletions() }
 
     func events(of tenant: TenantID) throws -> any EventSource { try store.tenant(tenant) }
+
+    func metricFamilies(of tenant: TenantID) throws -> [String: MetricMetadata] {
+        try store.tenant(tenant).metricFamilies
+    }
 
     func findings(_ query: FindingQuery, of tenant: TenantID) throws -> [StoredFinding] {
         try store.tenant(tenant).findings(query)

@@ -120,11 +120,12 @@ package struct BatchOpener: Sendable {
         } catch {
             return rejected(code(of: error), "body: \(error)", payload, claimed: header.key)
         }
-        if header.flags.contains(.relayed), header.kind != .metrics || !certificate.isRelay {
+        if header.flags.contains(.relayed), !certificate.isRelay || !header.kind.isHandedOn {
             return .rejected(
                 OpenedMessage.Rejected(
                     code: .malformed, header: header.kind.isSequenced ? header : nil,
-                    detail: "\(header.kind.name) handed on by an agent that is no relay", payload: payload))
+                    detail: "\(header.kind.name) handed on"
+                        + (certificate.isRelay ? "" : " by an agent that is no relay"), payload: payload))
         }
         do throws(WireError) {
             return try decode(body, header, now)
@@ -161,7 +162,15 @@ package struct BatchOpener: Sendable {
         case .findings:
             let findings = try bodies.findings(body)
             guard findings.count == Int(header.recordCount) else { throw .invalid("record count") }
+            // Whose a finding is, is the relay's word; an agent's own has nobody else's name.
+            guard findings.allSatisfy({ ($0.source != nil) == header.flags.contains(.relayed) }) else {
+                throw .invalid("source")
+            }
             content = .findings(findings)
+        case .metadata:
+            let families = try bodies.metadata(body)
+            guard families.count == Int(header.recordCount) else { throw .invalid("record count") }
+            content = .metadata(families)
         case .table:
             let (encoded, series) = try bodies.table(body)
             return .table(

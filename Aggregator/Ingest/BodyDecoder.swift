@@ -10,4 +10,5 @@ package protocol BodyDecoder: Sendable {
     /// Every event is checked, to see whether it can be decoded; those of large blocks are not kept.
     func events(_ body: [UInt8]) throws(WireError) -> EventContent
     func findings(_ body: [UInt8]) throws(WireError) -> [Finding]
+    func metadata(_ body: [UInt8]) throws(WireError) -> [MetricMetadata]
 }

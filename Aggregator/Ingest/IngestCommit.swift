@@ -40,7 +40,7 @@ package struct IngestCommit: Sendable {
             && clockReferences.isEmpty && forgotten.isEmpty
     }
 
-    /// A batch of kind `metrics`, `events` or `findings`, verified and fully validated.
+    /// A batch of kind `metrics`, `events`, `findings` or `metadata`, verified and fully validated.
     package struct Block: Sendable {
         package var agent: AgentID
         package var header: BatchHeader
@@ -60,6 +60,7 @@ package struct IngestCommit: Sendable {
             case .metrics(let metrics): body.count + (metrics.samples == nil ? 0 : 8 * metrics.sampleCount) + 256
             case .events(let events): body.count + 512 * (events.decoded?.count ?? 0) + 256
             case .findings(let findings): body.count + 2048 * findings.count + 256
+            case .metadata(let families): body.count + 512 * families.count + 256
             }
         }
 
@@ -81,6 +82,7 @@ package struct IngestCommit: Sendable {
         case metrics(MetricContent)
         case events(EventContent)
         case findings([Finding])
+        case metadata([MetricMetadata])
     }
 
     package struct Table: Sendable {

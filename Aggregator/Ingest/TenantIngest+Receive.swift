@@ -151,12 +151,13 @@ extension TenantIngest {
         let isAhead = header.lastTimestamp.milliseconds(since: now) > IngestLimits.aheadMillisecondsMax
         // What a relay hands on has others' times: its clock says nothing of them, nor they of its clock.
         let isRelayed = header.flags.contains(.relayed)
-        if isRelayed, isAhead {
+        let isTimed = header.kind == .metrics || header.kind == .events
+        if isRelayed, isAhead, isTimed {
             return settle(header, as: .malformed, "handed on from times to come", block.body, lane, agent, now)
         }
         // A finding is told at once and as it is: what quarantine holds back is not looked at by anybody.
         let isQuarantined =
-            header.kind != .findings && !isRelayed
+            isTimed && !isRelayed
             && (isAhead || !header.clock.isSynchronized && !isBorneOut(block, agent, now))
         let age = now.milliseconds(since: header.lastTimestamp)
         let retention =

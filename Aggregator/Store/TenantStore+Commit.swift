@@ -21,6 +21,7 @@ extension TenantStore {
         if state.withLock({ $0.isStale }) { try refresh() }
         let prepared = try prepare(commit)
         var plan = state.withLock { Plan(commit, $0) }
+        plan.tellsFindings = handsOn(.findings)
         do {
             try ingest.use { database in
                 try database.transaction(synchronous: .full) { try write(commit, &plan, prepared, in: database) }
@@ -113,6 +114,10 @@ extension TenantStore {
         var released: [BlockRow] = []
         /// Those whose corrected time no sample can have.
         var damaged: [BlockRow] = []
+        /// Whether findings are told to another aggregator.
+        var tellsFindings = false
+        var families: [MetricMetadata] = []
+        var familiesLeftOut = 0
 
         init(_ state: IngestState) {
             nextBlock = state.nextBlock
@@ -158,9 +163,19 @@ extension TenantStore {
         }
         for (index, block) in commit.blocks.enumerated() {
             guard let id = plan.blockIDs[index], let agent = prepared.agents[block.agent] else { continue }
-            if case .findings(let findings) = block.content {
-                for finding in findings { try FindingTable.put(finding, agent, in: database) }
+            switch block.content {
+            case .findings(let findings):
+                for finding in findings {
+                    try FindingTable.put(finding, agent, isForwarded: plan.tellsFindings, in: database)
+                }
                 continue
+            case .metadata(let families):
+                let (news, leftOut) = self.families.news(families)
+                try FamilyTable.put(news, in: database)
+                plan.families += news
+                plan.familiesLeftOut += leftOut
+                continue
+            case .metrics, .events: break
             }
             try IngestFile.insert(block, id: id, agent: agent, in: database)
             if block.isQuarantined { plan.quarantineBytes += block.body.count }
@@ -223,9 +238,11 @@ extension TenantStore {
                 events.append(
                     PendingEvents(
                         block: id, shift: 0, records: content.count, events: content.decoded, body: block.body))
-            case .findings: break
+            case .findings, .metadata: break
             }
         }
+        families.remember(plan.families)
+        countLeftOut(plan.familiesLeftOut)
         head.append(added)
         state.withLock { state in
             plan.apply(to: &state)

@@ -43,6 +43,7 @@ extension TenantStore {
         let generation = state.withLock { $0.generation }
         let current = try events.take(try joining.finish(), through: through, generation: generation)
         try faults.pass(.afterEvents)
+        try keepEventsForForwarding(taken.map(\.block).filter { !lacking.contains($0) })
         try ingest.use { database in
             try database.transaction {
                 try IngestFile.delete(taken.map(\.block).filter { !lacking.contains($0) }, in: database)

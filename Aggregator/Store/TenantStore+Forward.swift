@@ -19,13 +19,14 @@ extension TenantStore {
     package var isForwarding: Bool { forwarding.withLock { $0 != nil } }
 
     /// Turns forwarding on: what is committed from now on is handed on. Without effect where it is on.
-    package func startForwarding() throws {
+    /// - Parameter lanes: what is handed on beside samples; that of others ends.
+    package func startForwarding(_ lanes: Set<ForwardLane> = []) throws {
         try throwing {
             // No commit may lie between the position and the file.
             try commitGate.withLock { _ in
-                guard !isForwarding else { return }
                 if state.withLock({ $0.isStale }) { try refresh() }
-                try openForwarding(isNew: true)
+                if !isForwarding { try openForwarding(isNew: true) }
+                try setLanes(lanes)
             }
         }
     }
@@ -37,6 +38,8 @@ extension TenantStore {
         let blocks = file.backlog.blocks
         file.close()
         for suffix in ["", "-wal", "-shm"] { unlink(forwardPath + suffix) }
+        // What is left there tells nobody anything; the next start of forwarding begins anew.
+        try? ingest.use { database in try database.transaction { try FindingOutbox.removeAll(in: database) } }
         return blocks
     }
 
@@ -56,7 +59,8 @@ extension TenantStore {
         let (generation, next) = state.withLock { ($0.generation, $0.nextBlock) }
         let begin = ForwardPosition(block: isNew && reports.isEmpty ? next : 0)
         let dropped = try file.load(generation: generation, begin: begin)
-        if dropped > 0 { countForwardLosses([.damaged: dropped]) }
+        countForwardLosses([.damaged: dropped.samples])
+        countForwardLosses(.events, [.damaged: dropped.events])
         for report in reports { self.report(report.file, report.finding, report.consequence) }
         forwarding.withLock { $0 = file }
     }

@@ -12,6 +12,7 @@ extension TenantStore {
             agents.restore(try indexFile.agents())
             agents.restore(try Self.agents(in: database))
             try tables.load(from: database)
+            try families.load(from: database)
             let unlisted = try deletions.load(generation: generation)
             // What a table, kept for other series, or a deletion still names is no other series' id.
             index.reserve(through: tables.highestID)
@@ -217,6 +218,7 @@ extension TenantStore {
         covered += rows.filter { $0.kind == .events && $0.state == .normal && $0.id <= movedEvents }.map(\.id)
         guard !covered.isEmpty else { return }
         try keepForForwarding(covered)
+        try keepEventsForForwarding(covered)
         try ingest.use { database in try database.transaction { try IngestFile.delete(covered, in: database) } }
     }
 

@@ -34,7 +34,9 @@ extension TenantStore {
         let cut = oldest &* StoreLimits.dayMilliseconds
         try expireLevelZero(before: cut)
         try expireGaps(before: cut)
-        try changeGaps { _, database in try FindingTable.trim(before: eventsOldest, in: database) }
+        var untold = 0
+        try changeGaps { _, database in untold = try FindingTable.trim(before: eventsOldest, in: database) }
+        countForwardLosses(.findings, [.retention: untold])
         let ended = Timestamp(milliseconds: oldestKept &* StoreLimits.dayMilliseconds)
         try forgetSeries { $0.removeAll(endedBefore: ended) }
         try indexFile.save(index)

@@ -29,6 +29,7 @@ package final class TenantStore: Sendable {
     let ingestReaders: ReaderPool
     let agents = AgentNumbers()
     let tables = TableStore()
+    let families = FamilyTable()
     let head: Head
     let days: DayFiles
     let windowParts = WindowParts()

@@ -7,9 +7,11 @@ public enum Lane: UInt8, Sendable, CaseIterable, Comparable {
 
 /// What a batch carries. Tables and keys are content-addressed and carry no sequence (it is 0).
 public enum BatchKind: UInt8, Sendable, CaseIterable {
-    case metrics = 1, table = 2, events = 3, findings = 4, key = 5, loss = 6
+    case metrics = 1, table = 2, events = 3, findings = 4, key = 5, loss = 6, metadata = 7
     /// Whether such batches count in the ledger.
     public var isSequenced: Bool { self != .table && self != .key }
+    /// Whether a relay may hand such batches on, of others.
+    public var isHandedOn: Bool { self != .table && self != .key && self != .loss }
     public var name: String {
         switch self {
         case .metrics: "metrics"
@@ -18,6 +20,7 @@ public enum BatchKind: UInt8, Sendable, CaseIterable {
         case .findings: "findings"
         case .key: "key"
         case .loss: "loss"
+        case .metadata: "metadata"
         }
     }
 }

@@ -77,6 +77,8 @@ public struct Finding: Hashable, Sendable {
     public var shape: Shape?
     /// nil for what detection found.
     public var rule: Rule?
+    /// Of one that a relay hands on; nil: the sender's own.
+    public var source: Source?
 
     /// What detection finds has none of its own and counts as a warning.
     public var severity: Severity { rule?.severity ?? .warning }
@@ -84,7 +86,7 @@ public struct Finding: Hashable, Sendable {
     public init(
         id: ID128, group: String, since: Timestamp, until: Timestamp? = nil, score: Double, peakAt: Timestamp,
         anomalousCount: UInt32, contributors: [Contributor] = [], shape: Shape? = nil,
-        rule: Rule? = nil
+        rule: Rule? = nil, source: Source? = nil
     ) {
         self.id = id
         self.group = group
@@ -96,5 +98,6 @@ public struct Finding: Hashable, Sendable {
         self.contributors = contributors
         self.shape = shape
         self.rule = rule
+        self.source = source
     }
 }

@@ -23,7 +23,7 @@ public struct BatchHeader: Hashable, Sendable {
         public init(rawValue: UInt8) { self.rawValue = rawValue }
         /// Sealed with a bundle key that was past its use-until.
         public static let staleKey = Flags(rawValue: 1)
-        /// Samples that a relay hands on: their times are of other clocks than the header's.
+        /// What a relay hands on, of others: its times are of other clocks than the header's.
         public static let relayed = Flags(rawValue: 4)
         static let all: Flags = [.staleKey, .relayed]
     }

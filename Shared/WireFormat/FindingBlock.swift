@@ -2,8 +2,10 @@ public import Telemetry
 
 /// Content of a `findings` batch before zstd: see FORMAT.md, "Finding block".
 public enum FindingBlock {
-    /// Of a block with a finding of a rule; any other is of version 1, byte for byte as before there were rules.
-    public static let version: UInt8 = 2
+    /// Of a block with a finding that is handed on.
+    public static let version: UInt8 = 3
+    /// Of another one with a finding of a rule; the rest are of version 1, byte for byte as before there were rules.
+    private static let versionWithRules: UInt8 = 2
     private static let versionWithoutRules: UInt8 = 1
     public static let findingsMax = 256
 
@@ -11,14 +13,26 @@ public enum FindingBlock {
     public static func encode(_ findings: [Finding]) -> [UInt8] {
         precondition(findings.count <= findingsMax, "\(findings.count) findings")
         var writer = ByteWriter(reserving: 256 * findings.count)
-        let hasRules = findings.contains { $0.rule != nil }
-        writer.write(hasRules ? version : versionWithoutRules)
+        let hasSources = findings.contains { $0.source != nil }
+        let hasRules = hasSources || findings.contains { $0.rule != nil }
+        writer.write(hasSources ? version : hasRules ? versionWithRules : versionWithoutRules)
         writer.write(varint: UInt64(findings.count))
         for finding in findings {
             write(finding, to: &writer)
             if hasRules { write(finding.rule, to: &writer) }
+            if hasSources { write(finding.source, to: &writer) }
         }
         return writer.bytes
+    }
+
+    private static func write(_ source: Finding.Source?, to writer: inout ByteWriter) {
+        guard let source else { return writer.write(0 as UInt8) }
+        precondition(source.relays.count <= Finding.Source.relaysMax, "\(source.relays.count) relays")
+        writer.write(source.isByPeers ? 2 : 1 as UInt8)
+        writer.write(source.node)
+        writer.write(varint: UInt64(source.relays.count))
+        for relay in source.relays { writer.write(relay) }
+        writer.write(text: source.region)
     }
 
     private static func write(_ rule: Finding.Rule?, to writer: inout ByteWriter) {
@@ -64,19 +78,30 @@ public enum FindingBlock {
     public static func decode(_ bytes: [UInt8]) throws(WireError) -> [Finding] {
         try ByteReader.reading(bytes) { (reader) throws(WireError) in
             let version = try reader.readByte("version")
-            guard version == Self.version || version == versionWithoutRules else {
-                throw .unsupportedVersion(version)
-            }
+            guard (versionWithoutRules...Self.version).contains(version) else { throw .unsupportedVersion(version) }
             let count = try reader.readCount("findings", max: findingsMax)
             var findings: [Finding] = []
             for _ in 0..<count {
                 var finding = try read(&reader)
-                if version == Self.version { finding.rule = try readRule(&reader) }
+                if version >= versionWithRules { finding.rule = try readRule(&reader) }
+                if version == Self.version { finding.source = try readSource(&reader) }
                 findings.append(finding)
             }
             try reader.finish()
             return findings
         }
+    }
+
+    private static func readSource(_ reader: inout ByteReader) throws(WireError) -> Finding.Source? {
+        let kind = try reader.readByte("source")
+        guard kind > 0 else { return nil }
+        guard kind <= 2 else { throw .invalid("source") }
+        var source = Finding.Source(node: try reader.readName(AgentID.self, "node"), isByPeers: kind == 2)
+        for _ in 0..<(try reader.readCount("relays", max: Finding.Source.relaysMax)) {
+            source.relays.append(try reader.readName(AgentID.self, "relay"))
+        }
+        source.region = try reader.readText("region", max: SeriesLimits.labelValueBytesMax)
+        return source
     }
 
     private static func readRule(_ reader: inout ByteReader) throws(WireError) -> Finding.Rule? {

@@ -53,6 +53,12 @@ extension FuzzTarget {
                         && outline?.revision(position) == event.revision, "another outline")
             }
         },
+        FuzzTarget("metadata-block", golden: "MetadataBlock-") { bytes in
+            guard let families = try? MetadataBlock.decode(bytes) else { return }
+            let once = MetadataBlock.encode(families)
+            let again = (try? MetadataBlock.decode(once)).map(MetadataBlock.encode)
+            require(again == once, "families do not encode stably")
+        },
         FuzzTarget("finding-block", golden: "FindingBlock-") { bytes in
             guard let findings = try? FindingBlock.decode(bytes) else { return }
             let once = FindingBlock.encode(findings)

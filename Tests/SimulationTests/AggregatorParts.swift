@@ -50,4 +50,7 @@ final class PlainBodyDecoder: BodyDecoder, @unchecked Sendable {
     func findings(_ bytes: [UInt8]) throws(WireError) -> [Finding] {
         try FindingBlock.decode(body.decompress(bytes))
     }
+    func metadata(_ bytes: [UInt8]) throws(WireError) -> [MetricMetadata] {
+        try MetadataBlock.decode(body.decompress(bytes))
+    }
 }

@@ -1,3 +1,4 @@
+import AgentCore
 import Buffer
 import Interchange
 import MQTT
@@ -18,8 +19,10 @@ struct RelayTests {
         var generator: SeededGenerator
         /// What is to be found in the end, bit for bit.
         var produced: [SeriesKey: [Int64: UInt64]] = [:]
-        var waiting: [[RelayedSeries]] = []
-        var taken: [[RelayedSeries]] = []
+        var findings: [ID128: Finding] = [:]
+        var events: [String: ListeningEvent] = [:]
+        var waiting: [RelayedRecords] = []
+        var taken: [RelayedRecords] = []
 
         /// Series of the agents that are enrolled at the centre, too, under the very same labels.
         mutating func produce(now: Timestamp) throws {
@@ -45,7 +48,42 @@ struct RelayTests {
                 try RelayedWrite($0, relay: RelayTests.relayName, now: now)
             }
             #expect(write.refusedCount == 0)
-            if !write.series.isEmpty { waiting.append(write.series) }
+            if !write.series.isEmpty { waiting.append(RelayedRecords(series: write.series)) }
+            waiting.append(RelayedRecords(events: produceEvents(now: now)))
+            if generator.chance(0.5) { waiting.append(RelayedRecords(findings: [produceFinding(now: now)])) }
+        }
+
+        /// Late by up to a day, sometimes two revisions of one.
+        private mutating func produceEvents(now: Timestamp) -> [ListeningEvent] {
+            (0..<Int.random(in: 1...5, using: &generator)).map { _ in
+                let at = now.advanced(byMilliseconds: -Int64.random(in: 0...86_400_000, using: &generator))
+                var event = ListeningEvent(
+                    id: "regional-\(events.count)", kind: .play, at: at, receivedAt: at,
+                    user: ID128(random: &generator), pseudonymVersion: 1)
+                if generator.chance(0.2), let earlier = events.values.min(by: { $0.id < $1.id }) {
+                    event.id = earlier.id
+                    event.revision = earlier.revision + 1
+                }
+                events[event.id] = event
+                return event
+            }
+        }
+
+        /// A new one, or one that ends.
+        private mutating func produceFinding(now: Timestamp) -> Finding {
+            let open = findings.values.filter { $0.until == nil }.min { $0.id < $1.id }
+            if var finding = open, generator.chance(0.6) {
+                finding.until = now
+                findings[finding.id] = finding
+                return finding
+            }
+            let finding = Finding(
+                id: ID128(random: &generator), group: "cpu", since: now, score: 1, peakAt: now, anomalousCount: 1,
+                source: Finding.Source(
+                    node: AgentID(unchecked: "edge-\(findings.count % 3)"), region: "north",
+                    isByPeers: findings.count % 4 == 0))
+            findings[finding.id] = finding
+            return finding
         }
 
         mutating func send(to relay: SimulatedAgent) {
@@ -104,10 +142,29 @@ struct RelayTests {
             let bits = zip(run.timestamps, run.values.map(\.bitPattern))
             found[run.series.descriptor.key] = Dictionary(uniqueKeysWithValues: bits)
         }
+        try check(forwarder, simulation)
         let expected = Dictionary(
             uniqueKeysWithValues: forwarder.produced.map { ($0.key.relayed(by: Self.relayName), $0.value) })
         #expect(Set(found.keys) == Set(expected.keys))
         for (key, samples) in expected { #expect(found[key] == samples, "\(key)") }
+    }
+
+    private func check(_ forwarder: Forwarder, _ simulation: Simulation) throws {
+        let store = try simulation.aggregator.tenant()
+        var events: [String: ListeningEvent] = [:]
+        var cursor = try store.events(in: .distantPast ... .distantFuture)
+        while let batch = try cursor.next() {
+            for event in batch where event.id.hasPrefix("regional-") {
+                #expect(events.updateValue(event, forKey: event.id) == nil, "\(event.id) twice")
+            }
+        }
+        #expect(events == forwarder.events)
+        let found = try store.findings(
+            FindingQuery(
+                range: .distantPast ... .distantFuture, relay: AgentID(unchecked: Self.relayName), limit: 10_000))
+        let told = found.flatMap { [$0.finding] + $0.fleet }
+        #expect(Set(told) == Set(forwarder.findings.values) && told.count == forwarder.findings.count)
+        #expect(forwarder.findings.count > 20 && forwarder.events.count > 200)
     }
 
     @Test("a relay whose buffer fills takes no more, loses nothing of what it took, and goes on when there is room")

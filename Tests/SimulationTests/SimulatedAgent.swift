@@ -286,10 +286,12 @@ final class SimulatedAgent {
 
     /// A regional aggregator forwards something.
     /// - Returns: whether it was taken; otherwise it comes again.
-    func relay(_ series: [RelayedSeries]) -> Bool {
+    func relay(_ series: [RelayedSeries]) -> Bool { relay(RelayedRecords(series: series)) }
+
+    func relay(_ relayed: RelayedRecords) -> Bool {
         guard let engine else { return false }
         let answer = AnswerBox()
-        let submission = IntakeSubmission(relayed: series, reply: { answer.outcome = $0 })
+        let submission = IntakeSubmission(relayed: relayed, reply: { answer.outcome = $0 })
         observe([BatchContent()]) { engine.handle(.submission(submission)) }
         return answer.outcome == .committed(duplicates: 0)
     }

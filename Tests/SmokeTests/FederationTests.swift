@@ -11,12 +11,17 @@ import Testing
     "Federation", .serialized, .ownThread,
     .enabled(if: SmokePrograms.areThere, "the programs or mosquitto are missing: build, or set STAGEBOX_BIN_DIR"))
 struct FederationTests {
-    private static let relay = "relay-eu"
+    static let relay = "relay-eu"
     /// Of the agent at the regional aggregator; many enough that a request does not hold them all.
     private static let selector = "{instance=\"\(SmokeTree.agentName)\"}"
 
     /// The global aggregator with its relay, and the regional one that forwards to it.
-    private func trees() throws -> (regional: SmokeTree, global: SmokeTree) {
+    /// - Parameters:
+    ///   - forwarding: further lines of the regional one's section.
+    ///   - rules: of the agent at the regional one.
+    func trees(
+        forwarding: String = "", rules: String = ""
+    ) throws -> (regional: SmokeTree, global: SmokeTree) {
         let global = try SmokeTree("global")
         try global.startCentre()
         let token = try global.stagebox(["enrol", "--relay", "--agent", Self.relay, "--region", "eu"])
@@ -28,8 +33,13 @@ struct FederationTests {
         let url = "http://127.0.0.1:\(global.intakePort)/api/v1/write"
         let settings =
             "remote-write.\(SmokeTree.tenant):\n  url: \(url)\n  encoding: zstd\n  max-samples-per-send: 1500\n"
+            + forwarding
         try Files.write(Array(settings.utf8), to: file)
         try regional.startCentre(["--config", file])
+        if !rules.isEmpty {
+            try Files.write(Array(rules.utf8), to: regional.folder.file("agent.yaml"))
+            regional.agentOptions = ["--config", regional.folder.file("agent.yaml")]
+        }
         let made = try regional.api(
             "POST", "/api/v1/admin/enrolments", body: "{\"agent\":\"\(SmokeTree.agentName)\",\"job\":\"cdn\"}")
         try regional.startAgent(enrolledWith: Answers.decode(Answers.Token.self, made).token)

@@ -1,4 +1,5 @@
 import Glibc
+import MQTT
 import TestSupport
 import Testing
 
@@ -77,6 +78,9 @@ struct SourceTests {
         try tree.expect("count(node_load1{\(labels)})", 1)
         try tree.expect("count({__name__=~\"go_.*\",\(labels)}) or vector(-1)", -1)
         try tree.expect("scrape_samples_scraped{\(labels)} > bool 300", 1)
+        try tree.wait("what the target says of its metrics is known", seconds: 20) {
+            try tree.api("GET", "/api/v1/metadata?metric=node_load1").text.contains("\"help\":\"1m load average.\"")
+        }
         // The kernel's own counters, read twice by different programs, agree to the seconds between.
         try tree.expect(
             "abs(node_boot_time_seconds{\(labels)} - on() node_boot_time_seconds{exported_job=\"\"})", 0, within: 1)

@@ -18,6 +18,7 @@ extension AgentEngine {
             checkpoints = [:]
         }
         storeGathered()
+        storeFamilies()
         storeFindings()
         do { try storeLosses() } catch {
             // They stay in the buffer until a flush succeeds.

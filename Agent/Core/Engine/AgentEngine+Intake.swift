@@ -24,6 +24,7 @@ extension AgentEngine {
             submission.reply(.failed(reason: "the buffer could not store it; try again later"))
             return
         }
+        tell(families: submission.families)
         if rules != nil { for record in submission.metrics { judge(record.descriptor.key, record.sample) } }
         streams.record(admission.events, now: time.now)
         streams.announce(submission.announcements, now: time.now)
@@ -42,7 +43,7 @@ extension AgentEngine {
             while first < events.count {
                 let part = events[first..<min(first + Self.eventsPerRowMax, events.count)]
                 first += part.count
-                try store(row: part, &announced)
+                try store(row: part, [], &announced)
             }
             for part in samples.parts(samplesMax: AgentEngine.blockSamplesMax) where part.sampleCount > 0 {
                 try append(part, &announced)
@@ -53,24 +54,26 @@ extension AgentEngine {
     }
 
     /// One row, or the halves of what is too large for one: an accepted event must never become a `too-large` loss.
-    private func store(row part: ArraySlice<ListeningEvent>, _ announced: inout [UplinkEvent]) throws {
+    func store(
+        row part: ArraySlice<ListeningEvent>, _ flags: BatchHeader.Flags, _ announced: inout [UplinkEvent]
+    ) throws {
         let body = try compressor.compress(EventBlock.encode(Array(part)))
         guard body.count <= Self.eventBytesPerRowMax || part.count == 1 else {
             let middle = part.startIndex + part.count / 2
-            try store(row: part[..<middle], &announced)
-            try store(row: part[middle...], &announced)
+            try store(row: part[..<middle], flags, &announced)
+            try store(row: part[middle...], flags, &announced)
             return
         }
         let times = part.map(\.at)
         let content = BatchSealer.Content(
             kind: .events, lane: .live, body: body, recordCount: UInt32(part.count), first: times.min() ?? time.now,
-            last: times.max() ?? time.now)
+            last: times.max() ?? time.now, flags: flags)
         announced.append(contentsOf: events(of: try sealer.append(content, to: buffer)))
     }
 
-    private static let eventsPerRowMax = 512
+    static let eventsPerRowMax = 512
     /// Padding adds an eighth at most, header and seal some hundred bytes: well below the batch limit.
-    private static let eventBytesPerRowMax = WireLimits.batchBytesMax * 3 / 4
+    static let eventBytesPerRowMax = WireLimits.batchBytesMax * 3 / 4
 
     /// Reads the stream metrics as if a collector had.
     func tickStreams() {

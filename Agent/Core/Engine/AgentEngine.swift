@@ -107,6 +107,10 @@ package final class AgentEngine {
     var waitingFindings: [Finding] = []
     /// Those that are, or were.
     var toldFindings: ToldFindings
+    /// What applications and a relay's region said.
+    var toldFamilies = ToldFamilies()
+    /// Not in the buffer yet.
+    var waitingFamilies: [MetricMetadata] = []
     var streams = StreamMetrics()
     var streamDescriptorsSent = 0
     /// Since when the derived counters count, milliseconds since 1970, for each series of ``streams``; 0 for gauges.
@@ -244,6 +248,7 @@ package final class AgentEngine {
         accumulator.add(delivery.scrape, from: .sources, anomalous: detect(delivery.scrape, .sources))
         judge(delivery.scrape, .sources)
         if let checkpoint = delivery.checkpoint { checkpoints[checkpoint.key] = checkpoint.value }
+        waitingFamilies += delivery.families.prefix(max(0, Self.waitingFamiliesMax - waitingFamilies.count))
         for point in delivery.points {
             _ = accumulator.add(point.descriptor.key, point.descriptor.type, point.sample)  // counts what it refuses
             judge(point.descriptor.key, point.sample)

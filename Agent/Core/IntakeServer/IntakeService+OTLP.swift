@@ -26,7 +26,9 @@ extension IntakeService {
         answer.bytes = metrics.batch.response(encoding)
         guard !metrics.records.isEmpty else { return finish(answer, 0, rejected) }
         let count = metrics.records.count
-        submit(IntakeSubmission(metrics: metrics.records) { _ in }) { outcome in
+        var submission = IntakeSubmission(metrics: metrics.records) { _ in }
+        submission.families = metrics.families
+        submit(submission) { outcome in
             switch outcome {
             case .committed(_, let claimed): finish(answer, count - claimed, rejected + claimed)
             case .overloaded:

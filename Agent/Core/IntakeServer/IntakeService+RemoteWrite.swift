@@ -14,10 +14,7 @@ extension IntakeService {
             observe("/api/v1/write", response.status, accepted, refused)
             respond(response)
         }
-        guard let relay = hooks.relay else {
-            let detail = "this agent is no relay: enrol it with a token of \"stagebox enrol --relay\""
-            return finish(.problem(403, "Forbidden", detail), 0, 0)
-        }
+        guard let relay = hooks.relay else { return finish(.noRelay, 0, 0) }
         let write: RelayedWrite
         switch read(request, relay) {
         case .success(let made): write = made
@@ -31,51 +28,64 @@ extension IntakeService {
                 400, "Bad Request", "\(refused) samples were not taken: \(reason)",
                 extra: #","accepted":\#(write.sampleCount - left),"refused":\#(refused)"#)
         }
-        guard !write.series.isEmpty else { return finish(answer(0), 0, write.refusedCount) }
-        submit(IntakeSubmission(relayed: write.series) { _ in }) { outcome in
+        let relayed = RelayedRecords(series: write.series, families: write.families)
+        guard !relayed.isEmpty else { return finish(answer(0), 0, write.refusedCount) }
+        submit(IntakeSubmission(relayed: relayed) { _ in }) { outcome in
             switch outcome {
             case .committed(_, let left):
                 finish(answer(left), write.sampleCount - left, write.refusedCount + left)
-            case .overloaded:
-                let detail = "the buffer or the queue is full; nothing was taken: send the same again later"
-                finish(.problem(429, "Too Many Requests", detail).retryAfter(seconds: 5), 0, 0)
-            case .failed(let reason):
-                finish(
-                    .problem(503, "Not Stored", "\(reason); send the same again later").retryAfter(seconds: 5), 0, 0)
+            case .overloaded: finish(.relayFull, 0, 0)
+            case .failed(let reason): finish(.notStored(reason), 0, 0)
             }
         }
     }
 
-    private struct Refusal: Error { let response: IntakeResponse }
-
-    private func read(_ request: IntakeRequest, _ relay: String) -> Result<RelayedWrite, Refusal> {
-        func refusal(_ status: Int, _ title: String, _ detail: String) -> Result<RelayedWrite, Refusal> {
-            .failure(Refusal(response: .problem(status, title, detail)))
-        }
+    private func read(_ request: IntakeRequest, _ relay: String) -> Result<RelayedWrite, CodingRefusal> {
         guard RemoteWriteVersion(contentType: request.contentType) == .one else {
-            return refusal(415, "Unsupported Media Type", "send remote write 1.0, prometheus.WriteRequest")
+            let detail = "send remote write 1.0, prometheus.WriteRequest"
+            return .failure(CodingRefusal(response: .problem(415, "Unsupported Media Type", detail)))
         }
-        let coding = request.contentEncoding?.lowercased() ?? "identity"
+        let now = hooks.now()
+        return request.relayedBody { try RelayedWrite($0, relay: relay, now: now) }
+    }
+}
+
+extension IntakeRequest {
+    /// The body under zstd, or as it is, read by `read`.
+    func relayedBody<Value>(_ read: (UnsafeRawBufferPointer) throws -> Value) -> Result<Value, CodingRefusal> {
+        func refusal(_ status: Int, _ title: String, _ detail: String) -> Result<Value, CodingRefusal> {
+            .failure(CodingRefusal(response: .problem(status, title, detail)))
+        }
+        let coding = contentEncoding?.lowercased() ?? "identity"
         guard coding == "zstd" || coding == "identity" else {
             let detail = "Content-Encoding: zstd or identity; an aggregator forwards so with \"encoding: zstd\""
             return refusal(415, "Unsupported Media Type", detail)
         }
-        var result: Result<RelayedWrite, Refusal>?
-        let now = hooks.now()
-        request.body.withUnsafeReadableBytes { bytes in
+        return body.withUnsafeReadableBytes { bytes in
             do {
-                if coding == "identity" {
-                    result = .success(try RelayedWrite(bytes, relay: relay, now: now))
-                } else {
-                    let body = try ZstdDecompressor().decompress(bytes, boundBytes: Self.relayedBytesMax)
-                    try body.withUnsafeBytes { result = .success(try RelayedWrite($0, relay: relay, now: now)) }
-                }
+                guard coding == "zstd" else { return .success(try read(bytes)) }
+                let body = try ZstdDecompressor().decompress(bytes, boundBytes: IntakeService.relayedBytesMax)
+                return .success(try body.withUnsafeBytes(read))
             } catch ZstdError.tooLarge(let bound) {
-                result = refusal(413, "Content Too Large", "more than \(bound) bytes inflated; send less at once")
+                return refusal(413, "Content Too Large", "more than \(bound) bytes inflated; send less at once")
             } catch {
-                result = refusal(400, "Bad Request", "\(error)")
+                return refusal(400, "Bad Request", "\(error)")
             }
         }
-        return result ?? refusal(400, "Bad Request", "the body cannot be read")
+    }
+}
+
+extension IntakeResponse {
+    static var noRelay: IntakeResponse {
+        .problem(403, "Forbidden", "this agent is no relay: enrol it with a token of \"stagebox enrol --relay\"")
+    }
+    static var relayFull: IntakeResponse {
+        .problem(
+            429, "Too Many Requests", "the buffer or the queue is full; nothing was taken: send the same again later"
+        ).retryAfter(seconds: 5)
+    }
+
+    static func notStored(_ reason: String) -> IntakeResponse {
+        .problem(503, "Not Stored", "\(reason); send the same again later").retryAfter(seconds: 5)
     }
 }

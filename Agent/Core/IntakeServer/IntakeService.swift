@@ -65,8 +65,8 @@ final class IntakeService: @unchecked Sendable {
             return respond(
                 .problem(503, "Stopping", "the agent is stopping; send the same again").retryAfter(seconds: 2))
         }
-        // Remote write has codings of its own.
-        guard request.method == .POST, request.path != "/api/v1/write" else { return route(request, respond) }
+        // What is handed on has codings of its own.
+        guard request.method == .POST, !request.path.hasPrefix("/api/v1/") else { return route(request, respond) }
         do throws(CodingRefusal) { route(try request.inflated(), respond) } catch { respond(error.response) }
     }
 
@@ -77,13 +77,15 @@ final class IntakeService: @unchecked Sendable {
         case (.POST, "/v1/metrics") where request.isOTLP: postOTLP(request, respond)
         case (.POST, "/v1/metrics"): postMetrics(request, respond)
         case (.POST, "/api/v1/write"): postRemoteWrite(request, respond)
+        case (.POST, "/api/v1/relay/events"): postRelayedEvents(request, respond)
+        case (.POST, "/api/v1/relay/findings"): postRelayedFindings(request, respond)
         case (.POST, "/1/submit-listens"): postListens(request, respond)
         case (.GET, "/1/validate-token"): respond(validateToken(request))
         case (.GET, "/healthz"), (.HEAD, "/healthz"): respond(.text("ok\n"))
         case (.GET, "/metrics"):
             respond(.text(hooks.metricsText(), contentType: "text/plain; version=0.0.4; charset=utf-8"))
         case (_, "/v1/events"), (_, "/v1/metrics"), (_, "/1/submit-listens"), (_, "/otlp/v1/metrics"),
-            (_, "/api/v1/write"):
+            (_, "/api/v1/write"), (_, "/api/v1/relay/events"), (_, "/api/v1/relay/findings"):
             respond(notAllowed("POST"))
         case (_, "/1/validate-token"), (_, "/healthz"), (_, "/metrics"): respond(notAllowed("GET"))
         default:

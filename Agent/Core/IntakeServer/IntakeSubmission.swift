@@ -7,15 +7,17 @@ package struct IntakeSubmission: Sendable {
     /// Valid, not yet freed of repeats (``StreamMetrics/admit(_:)`` is the engine's).
     package var events: [ListeningEvent]
     package var metrics: [MetricRecord]
+    /// What is said of their families.
+    package var families: [MetricMetadata] = []
     /// "Playing now" notices: for ``StreamMetrics/announce(_:now:)`` only, not to be stored.
     package var announcements: [ListeningEvent]
     /// What a relay hands on; alone, or nothing.
-    package var relayed: [RelayedSeries]
+    package var relayed: RelayedRecords
     package var reply: @Sendable (IntakeOutcome) -> Void
 
     package init(
         events: [ListeningEvent] = [], metrics: [MetricRecord] = [], announcements: [ListeningEvent] = [],
-        relayed: [RelayedSeries] = [], reply: @escaping @Sendable (IntakeOutcome) -> Void
+        relayed: RelayedRecords = RelayedRecords(), reply: @escaping @Sendable (IntakeOutcome) -> Void
     ) {
         self.events = events
         self.metrics = metrics
@@ -25,13 +27,42 @@ package struct IntakeSubmission: Sendable {
     }
 
     package var recordCount: Int {
-        events.count + metrics.count + announcements.count + relayed.reduce(0) { $0 + $1.values.count }
+        events.count + metrics.count + announcements.count + relayed.recordCount
     }
 
     /// About what it takes while it waits for the engine.
     package var memoryBytes: Int {
-        256 * (events.count + metrics.count + announcements.count)
-            + relayed.reduce(0) { $0 + 256 + 16 * $1.values.count }
+        256 * (events.count + metrics.count + announcements.count) + relayed.memoryBytes
+    }
+}
+
+/// What a regional aggregator hands over to be handed on.
+package struct RelayedRecords: Sendable {
+    package var series: [RelayedSeries]
+    /// What is said of the metrics of `series`.
+    package var families: [MetricMetadata]
+    package var events: [ListeningEvent]
+    /// Each with its source.
+    package var findings: [Finding]
+
+    package init(
+        series: [RelayedSeries] = [], families: [MetricMetadata] = [], events: [ListeningEvent] = [],
+        findings: [Finding] = []
+    ) {
+        self.series = series
+        self.families = families
+        self.events = events
+        self.findings = findings
+    }
+
+    package var isEmpty: Bool { series.isEmpty && families.isEmpty && events.isEmpty && findings.isEmpty }
+    /// Samples, events and findings.
+    package var recordCount: Int {
+        series.reduce(0) { $0 + $1.values.count } + events.count + findings.count
+    }
+    var memoryBytes: Int {
+        series.reduce(0) { $0 + 256 + 16 * $1.values.count } + 256 * (families.count + events.count)
+            + 2048 * findings.count
     }
 }
 

@@ -46,6 +46,7 @@ final class ScrapeDriver: SourceDriver {
     private let context: SourceContext
     private var files: TargetFiles
     private var targets: [Scraped] = []
+    private var told = ToldFamilies()
     private var nextRefresh: Int64
 
     init(_ settings: Settings, _ context: SourceContext) {
@@ -132,7 +133,13 @@ final class ScrapeDriver: SourceDriver {
         let health = target.reader.health(
             isUp: problem == nil, durationSeconds: Double(nanoseconds / 1000) / 1e6, sampleCount: scraped.sampleCount,
             keptCount: scraped.readings.count)
-        context.hand(Self.name, unit: target.unit, health + scraped.readings, at: target.instant)
+        var told = told
+        let news = told.news(scraped.families)
+        if context.hand(
+            Self.name, unit: target.unit, health + scraped.readings, at: target.instant, families: news)
+        {
+            self.told = told
+        }
         context.count(Self.name, scraped.drops)
     }
 

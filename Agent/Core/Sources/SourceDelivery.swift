@@ -1,5 +1,6 @@
 package import Collectors
 package import Intake
+package import Telemetry
 
 /// What one source hands to the engine at one instant.
 package struct SourceDelivery: Sendable {
@@ -8,6 +9,8 @@ package struct SourceDelivery: Sendable {
     package var points: [MetricRecord]
     /// How far the source has read, to be kept in the very commit that stores the samples.
     package var checkpoint: SourceCheckpoint?
+    /// What is news of metric families.
+    package var families: [MetricMetadata] = []
 
     package init(scrape: Scrape, points: [MetricRecord] = [], checkpoint: SourceCheckpoint? = nil) {
         self.scrape = scrape

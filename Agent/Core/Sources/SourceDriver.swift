@@ -41,13 +41,18 @@ final class SourceContext {
     /// - Parameters:
     ///   - source: for the agent's own metrics.
     ///   - unit: whose series these are.
+    ///   - families: what is news of their metrics.
     /// - Returns: whether the engine took them.
     @discardableResult
     func hand(
         _ source: String, unit: String, _ readings: [SourceReading], at timestamp: Timestamp,
-        checkpoint: SourceCheckpoint? = nil
+        checkpoint: SourceCheckpoint? = nil, families: [MetricMetadata] = []
     ) -> Bool {
-        let drops = ledger.report(unit, readings, at: timestamp, checkpoint: checkpoint, deliver: deliver)
+        let drops = ledger.report(unit, readings, at: timestamp, checkpoint: checkpoint) { delivery in
+            var delivery = delivery
+            delivery.families = families
+            return deliver(delivery)
+        }
         count(source, drops)
         let dropped = drops.counts.values.reduce(0, +)
         metrics.add("stagebox_agent_source_samples_total", Double(max(0, readings.count - dropped)), "source", source)

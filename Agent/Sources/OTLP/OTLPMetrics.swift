@@ -8,6 +8,8 @@ public import Telemetry
 /// a time too far from now (as ``MetricLimits`` has it) or more labels than a series may have counts as rejected.
 public struct OTLPMetrics: Sendable {
     public private(set) var records: [MetricRecord] = []
+    /// Families with a unit or a help text.
+    public private(set) var families: [MetricMetadata] = []
     /// For the answer.
     public private(set) var batch: OTLPBatch
 
@@ -22,6 +24,7 @@ public struct OTLPMetrics: Sendable {
         }
         records.reserveCapacity(samples.count)
         for sample in samples { add(sample, now) }
+        families = batch.exposition.families.compactMap(\.kept).filter(\.hasTexts)
         batch.exposition = Exposition()
     }
 

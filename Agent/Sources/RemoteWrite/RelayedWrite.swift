@@ -12,7 +12,7 @@ public struct RelayedSeries: Sendable, Equatable {
 }
 
 /// A body of remote write 1.0 as a relay takes it in: every series keeps its labels and bears the relay's name. Its type
-/// is what the body's own metadata says; help and units are not kept.
+/// is what the body's own metadata says, whose help and units are handed on, too.
 ///
 /// What cannot be handed on is counted and named once; the rest stands. Values are kept bit for bit, so staleness
 /// markers stay what they are.
@@ -27,6 +27,8 @@ public struct RelayedWrite: Sendable {
     /// In the order of the request; none is empty.
     public private(set) var series: [RelayedSeries] = []
     public private(set) var sampleCount = 0
+    /// Families with a unit or a help text.
+    public private(set) var families: [MetricMetadata] = []
     /// Samples that are not among them.
     public private(set) var refusedCount = 0
     /// Why the first of them is not.
@@ -65,6 +67,7 @@ public struct RelayedWrite: Sendable {
             gathered[Int(columns.series[index])].values.append(columns.values[index])
         }
         let types = MetricTypes(summary.metadata)
+        families = summary.metadata.compactMap(\.kept).filter(\.hasTexts)
         for index in gathered.indices {
             gathered[index].descriptor.type = types.type(of: gathered[index].descriptor.key[SeriesKey.nameLabel] ?? "")
             gathered[index].settle()

@@ -26,6 +26,8 @@ public struct ScrapeReader: Sendable {
         /// In the body.
         public var sampleCount = 0
         public var drops = DropCounts()
+        /// Families with a unit or a help text.
+        public var families: [MetricMetadata] = []
         public init() {}
     }
 
@@ -62,6 +64,7 @@ public struct ScrapeReader: Sendable {
             body, limits: ExpositionLimits(bytesMax: limits.bodyBytesMax, samplesMax: limits.samplesMax), cache: &texts)
         var scraped = Scraped()
         scraped.sampleCount = exposition.samples.count
+        scraped.families = exposition.families.compactMap(\.kept).filter(\.hasTexts)
         scraped.readings.reserveCapacity(exposition.samples.count)
         if resolved.count > 2 * limits.samplesMax { resolved = [:] }
         for sample in exposition.samples {

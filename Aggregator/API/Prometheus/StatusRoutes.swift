@@ -6,20 +6,23 @@ import Telemetry
 func statusRoutes(_ dependencies: APIDependencies, version: String) -> [Route] {
     let (sources, access, pool) = (dependencies.sources, dependencies.access, dependencies.pool)
     return [
-        Route(.get, "/api/v1/metadata", .metrics, "types of metrics; metric, limit") { request in
+        Route(.get, "/api/v1/metadata", .metrics, "types, help and units of metrics; metric, limit") { request in
             try await PrometheusError.answering {
                 let tenant = try await request.tenant(access, pool)
                 let limit = try request.query.resultLimit()
                 let metric = request.query["metric"]
-                var types = try await pool.run { try sources.metrics(of: tenant).metricTypes() }
-                if let metric { types.removeAll { $0.name != metric } }
-                let shown = limit > 0 ? types.prefix(limit) : types[...]
+                var known = try await pool.run {
+                    knownMetadata(
+                        try sources.metrics(of: tenant).metricTypes(), try sources.metricFamilies(of: tenant))
+                }
+                if let metric { known.removeAll { $0.name != metric } }
+                let shown = limit > 0 ? known.prefix(limit) : known[...]
                 return .data(
                     .object(
                         shown.map { entry in
                             let metadata: [(String, JSON)] = [
-                                ("type", .string(entry.type.exposedName)), ("help", .string("")),
-                                ("unit", .string("")),
+                                ("type", .string(entry.type.exposedName)), ("help", .string(entry.help)),
+                                ("unit", .string(entry.unit)),
                             ]
                             return (entry.name, .array([.object(metadata)]))
                         }))
@@ -49,6 +52,23 @@ func statusRoutes(_ dependencies: APIDependencies, version: String) -> [Route] {
             }
         },
     ]
+}
+
+/// Of every metric that there are series of, what is known of it, and of its family where that has a name of its own
+/// (histograms, summaries); ascending by name.
+private func knownMetadata(
+    _ types: [(name: String, type: MetricType)], _ families: [String: MetricMetadata]
+) -> [MetricMetadata] {
+    var known: [String: MetricMetadata] = [:]
+    for entry in types {
+        let short = entry.name.lastIndex(of: "_").flatMap { families[String(entry.name[..<$0])] }
+        let family = families[entry.name] ?? short.flatMap { $0.covers(entry.name) ? $0 : nil }
+        let type = entry.type == .unknown ? family?.type ?? .unknown : entry.type
+        known[entry.name] = MetricMetadata(
+            name: entry.name, type: type, unit: family?.unit ?? "", help: family?.help ?? "")
+        if let family { known[family.name] = known[family.name] ?? family }
+    }
+    return known.values.sorted { $0.name < $1.name }
 }
 
 /// The version of Prometheus whose API and language this is: clients choose what to ask by it.

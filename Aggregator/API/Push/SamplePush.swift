@@ -85,6 +85,7 @@ struct SamplePush: Sendable {
         outcome.unplaced = summary.unplacedSamples
         outcome.unsupported = summary.histograms
         outcome.problem = summary.problem
+        try sink.note(summary.metadata.compactMap(\.kept))
         return PushedSamples(
             write: SampleWrite(series: columns.series, timestamps: columns.timestamps, values: columns.values),
             outcome: outcome)
@@ -116,6 +117,7 @@ struct SamplePush: Sendable {
                 sample.key, type, sample.timestampMilliseconds ?? now.milliseconds, sample.value, to: &write, &outcome,
                 limits, &room)
         }
+        try sink.note(exposition.families.compactMap(\.kept))
         try store(write, &outcome)
         return outcome
     }

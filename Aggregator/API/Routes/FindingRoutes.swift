@@ -9,12 +9,13 @@ func findingRoutes(_ dependencies: APIDependencies) -> [Route] {
     return [
         Route(
             .get, "/api/v1/findings", .metrics,
-            "what agents found strange, newest first; agent, state=open|closed, group, metric, start, end, limit"
+            "what agents found strange, newest first; agent, relay, state=open|closed, group, metric, start, end, limit"
         ) { request in
             let tenant = try await request.tenant(access, pool)
             let parameters = request.query
             var query = FindingQuery(range: try parameters.range(now: request.now, defaultMilliseconds: 86_400_000))
             query.agent = try parameters.name(AgentID.self, "agent")
+            query.relay = try parameters.name(AgentID.self, "relay")
             query.isOpen = try parameters.choice("state", FindingState.self).map { $0 == .open }
             query.group = parameters["group"]
             query.metric = parameters["metric"]
@@ -41,7 +42,8 @@ private func findingLimit(_ parameters: Query) throws -> Int {
 
 extension StoredFinding {
     /// Times in RFC 3339; scores and shares 0…1; `shape`: milliseconds and values of the first contributor; `origin`: who
-    /// found it, and `fleet`: what comparing it with its peers found of a node's finding.
+    /// found it, and `fleet`: what comparing it with its peers found of a node's finding. `relay`: who handed it on from
+    /// another region, `over`: the relays before that one; there `agent` is the name that the node has in its region.
     var json: JSON {
         let rule = finding.rule.map { rule in
             JSON.object([
@@ -82,6 +84,8 @@ extension StoredFinding {
                         ])
                     })
             ),
+            ("region", .string(region)), ("relay", .text(relay?.rawValue)),
+            ("over", .array((finding.source?.relays ?? []).map { .string($0.rawValue) })),
         ])
     }
 }

@@ -22,6 +22,8 @@ package protocol TenantSources: Sendable {
     /// Stretches that are known to be missing or corrected and may touch `range`, oldest first.
     func gaps(of tenant: TenantID, in range: ClosedRange<Timestamp>) throws -> [Gap]
     func events(of tenant: TenantID) throws -> any EventSource
+    /// What sources say of metric families, by name.
+    func metricFamilies(of tenant: TenantID) throws -> [String: MetricMetadata]
     /// What agents found strange, the newest first.
     func findings(_ query: FindingQuery, of tenant: TenantID) throws -> [StoredFinding]
     /// What became strange together in a window.
@@ -32,6 +34,10 @@ package protocol TenantSources: Sendable {
     func agents(of tenant: TenantID) throws -> [AgentSummary]
     /// One line per agent, epoch and lane, ascending.
     func ledger(of tenant: TenantID) throws -> [LedgerLine]
+}
+
+extension TenantSources {
+    package func metricFamilies(of tenant: TenantID) throws -> [String: MetricMetadata] { [:] }
 }
 
 /// Where pushed samples of one tenant go.
@@ -51,6 +57,12 @@ package protocol SampleSink: Sendable {
     /// The same without waiting for others.
     /// - Parameter done: called once, on any thread.
     func write(_ samples: SampleWrite, _ done: @escaping @Sendable (Result<Void, any Error>) -> Void)
+    /// Keeps what is said of metric families. Blocks when it is news.
+    func note(_ families: [MetricMetadata]) throws
+}
+
+extension SampleSink {
+    package func note(_ families: [MetricMetadata]) throws {}
 }
 
 package enum PushError: Error {

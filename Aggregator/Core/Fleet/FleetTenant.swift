@@ -55,7 +55,13 @@ package struct FleetTenant {
         outcome.leftOutCount = minute.leftOutCount + catalog.refusedCount
         let reports = judge.observe(minute.rows, ending: end, &catalog)
         outcome.findingCount = reports.count
-        unsaved += reports.map { ($0.agent, $0.finding) }
+        let shapes = FleetShapes(of: reports, catalog, store)
+        for report in reports {
+            var finding = report.finding
+            // A finding without a picture is better than none.
+            finding.shape = try? shapes.shape(of: report, ending: end, catalog)
+            unsaved.append((report.agent, finding))
+        }
         if unsaved.count > Self.unsavedMax { unsaved.removeFirst(unsaved.count - Self.unsavedMax) }
         if !unsaved.isEmpty { try store.put(fleet: unsaved) }
         unsaved = []

@@ -3,7 +3,7 @@ import Store
 import Synchronization
 import Telemetry
 
-/// Hands on the samples of the tenants for whom that is set, each on a thread of its own.
+/// Hands on the samples, findings and events of the tenants for whom that is set, each tenant's on a thread of its own.
 final class ForwardService: Sendable {
     private enum Command: Sendable { case stop }
     private struct Running {
@@ -40,8 +40,8 @@ final class ForwardService: Sendable {
         for (tenant, settings) in settings.sorted(by: { $0.key < $1.key }) {
             guard RemoteWriteTarget(settings.url) != nil else { continue }
             // Now, so that nothing of what comes in goes without its turn.
-            do { try store.tenant(tenant).startForwarding() } catch {
-                // The thread tries again; samples that come before it succeeds are not handed on.
+            do { try store.tenant(tenant).startForwarding(settings.lanes) } catch {
+                // The thread tries again; what comes before it succeeds is not handed on.
                 report("forwarding of \(tenant) cannot begin yet: \(error)")
             }
             let commands = BoundedQueue<Command>(itemsMax: 1)
@@ -52,11 +52,36 @@ final class ForwardService: Sendable {
         }
     }
 
+    /// All that one thread hands on of one store.
+    private struct Work {
+        var samples: Forwarder
+        var lanes: [LaneForwarder]
+        /// When each is to be looked at, samples first, milliseconds of the monotonic clock.
+        private var due: [Int64]
+
+        init(samples: Forwarder, lanes: [LaneForwarder]) {
+            self.samples = samples
+            self.lanes = lanes
+            due = Array(repeating: 0, count: lanes.count + 1)
+        }
+
+        /// A request of each whose time has come: none waits for what another is refused.
+        /// - Returns: milliseconds until the next one's.
+        mutating func step(_ time: any TimeSource) throws -> Int64 {
+            func now() -> Int64 { Int64(time.monotonicNanoseconds / 1_000_000) }
+            for index in lanes.indices where due[index + 1] <= now() {
+                due[index + 1] = try lanes[index].step() + now()
+            }
+            if due[0] <= now() { due[0] = try samples.step() + now() }
+            return max(0, (due.min() ?? 0) - now())
+        }
+    }
+
     private func run(
         _ tenant: TenantID, _ settings: ForwardSettings, _ commands: BoundedQueue<Command>
     ) {
         guard let client = RemoteWriteClient(settings, time: time) else { return }
-        var forwarder: Forwarder?
+        var work: Work?
         var current: TenantStore?
         var told: String?
         var wait: Int64 = 0
@@ -64,13 +89,11 @@ final class ForwardService: Sendable {
             do {
                 // A store that was damaged is opened anew.
                 let opened = try store.tenant(tenant)
-                if forwarder == nil || current !== opened {
+                if work == nil || current !== opened {
                     current = opened
-                    forwarder = try Forwarder(opened, settings, time: time, metrics: metrics, report: report) { body in
-                        client.send(body)
-                    }
+                    work = try makeWork(opened, settings, client)
                 }
-                wait = try forwarder?.step() ?? 0
+                wait = try work?.step(time) ?? 0
                 told = nil
             } catch {
                 if told != "\(error)" { report("forwarding of \(tenant) failed: \(error)") }
@@ -79,6 +102,17 @@ final class ForwardService: Sendable {
                 wait = Self.failureMilliseconds
             }
         } while commands.pop(max: 1, waitMilliseconds: wait).isEmpty
+    }
+
+    private func makeWork(
+        _ store: TenantStore, _ settings: ForwardSettings, _ client: RemoteWriteClient
+    ) throws -> Work {
+        let samples = try Forwarder(store, settings, time: time, metrics: metrics, report: report) { client.send($0) }
+        // Findings first: they are few, and somebody waits for them.
+        let lanes = settings.lanes.sorted { $0.rawValue > $1.rawValue }.map { lane in
+            LaneForwarder(lane, of: store, settings, metrics: metrics, report: report) { client.send($0, lane) }
+        }
+        return Work(samples: samples, lanes: lanes)
     }
     /// Before the store is tried again.
     private static let failureMilliseconds: Int64 = 5000

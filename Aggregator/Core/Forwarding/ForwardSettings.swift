@@ -1,6 +1,7 @@
 import MQTT
 import PromQL
 import RuntimeSupport
+package import Store
 package import Telemetry
 
 /// Where a tenant's samples are handed on to: `remote-write.<tenant>.<key>` of the aggregator's settings.
@@ -23,6 +24,14 @@ package struct ForwardSettings: Sendable {
         case zstd
     }
 
+    /// Which listening events are handed on.
+    package enum Events: String, Sendable, CaseIterable {
+        case off
+        case on
+        /// Without who listened: user, version of the pseudonym key and session are left out.
+        case withoutUsers = "without-users"
+    }
+
     package var url = ""
     package var encoding = Encoding.snappy
     /// Whose first word goes into `Authorization: Bearer`; read at each request, so that it may be renewed.
@@ -35,8 +44,21 @@ package struct ForwardSettings: Sendable {
     /// What may wait beside level 0 while the receiver does not answer.
     package var backlogBytes = 1 << 30
     package var timeoutSeconds = 30
+    /// nil: if the receiver is a relay's agent at its usual path.
+    package var handsOnFindings: Bool?
+    package var events = Events.off
 
     package init() {}
+
+    /// Whether the receiver is a relay's agent.
+    package var isRelayed: Bool { encoding == .zstd }
+    /// What is handed on beside samples.
+    package var lanes: Set<ForwardLane> {
+        var lanes: Set<ForwardLane> = []
+        if handsOnFindings ?? (isRelayed && url.hasSuffix(RemoteWriteTarget.writePath)) { lanes.insert(.findings) }
+        if events != .off { lanes.insert(.events) }
+        return lanes
+    }
 
     static let keys: [Key] = [
         Key(
@@ -53,6 +75,22 @@ package struct ForwardSettings: Sendable {
         ) { settings, text in
             guard let encoding = Encoding(rawValue: text) else { return "use snappy or zstd" }
             settings.encoding = encoding
+            return nil
+        },
+        Key(
+            name: "findings", type: "on, off", standard: "on to a relay, else off",
+            meaning: "whether findings are handed on, with whose they are; to a relay only"
+        ) { settings, text in
+            guard text == "on" || text == "off" else { return "use on or off" }
+            settings.handsOnFindings = text == "on"
+            return nil
+        },
+        Key(
+            name: "events", type: "off, on, without-users", standard: "off",
+            meaning: "whether listening events are handed on, with or without who listened; to a relay only"
+        ) { settings, text in
+            guard let events = Events(rawValue: text) else { return "use off, on or without-users" }
+            settings.events = events
             return nil
         },
         Key(
@@ -89,7 +127,9 @@ package struct ForwardSettings: Sendable {
         },
         Key(
             name: "backlog", type: "bytes", standard: "1 GiB",
-            meaning: "what may wait on disk beside level 0 while the receiver does not answer; the oldest goes first"
+            meaning:
+                "of samples, and again of events: what may wait on disk beside level 0 while the receiver does not "
+                + "answer; the oldest goes first"
         ) { settings, text in
             guard let bytes = SettingValue.bytes(text), bytes >= 1 << 20 else { return "use 1 MiB or more" }
             settings.backlogBytes = bytes
@@ -111,6 +151,15 @@ package struct ForwardSettings: Sendable {
         guard tokenPath == nil || target.address.isTLS || target.address.isLoopback else {
             return ("bearer-token-file", "would show the token to the network: use https")
         }
+        guard lanes.isEmpty || isRelayed else {
+            return (
+                events == .off ? "findings" : "events",
+                "go to an agent that is enrolled as a relay only, with encoding: zstd"
+            )
+        }
+        guard lanes.isEmpty || target.path.hasSuffix(RemoteWriteTarget.writePath) else {
+            return ("url", "of a relay ends with \(RemoteWriteTarget.writePath)")
+        }
         return nil
     }
 }
@@ -120,6 +169,14 @@ struct RemoteWriteTarget: Sendable, Hashable {
     let address: HTTPExchange.Address
     /// Begins with a slash.
     let path: String
+
+    static let writePath = "/api/v1/write"
+
+    /// Where a relay takes events or findings.
+    func path(of lane: ForwardLane) -> String {
+        (path.hasSuffix(Self.writePath) ? String(path.dropLast(Self.writePath.count)) : "")
+            + "/api/v1/relay/\(lane.rawValue)"
+    }
 
     init?(_ url: String) {
         guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }), !url.contains("@"), !url.contains("#"),

@@ -62,7 +62,7 @@ package struct Forwarder {
         self.metrics = metrics
         self.report = report
         self.send = send
-        try store.startForwarding()
+        try store.startForwarding(settings.lanes)
         state = store.forwardState ?? ForwardState(next: ForwardPosition(block: 0))
     }
 
@@ -166,19 +166,27 @@ package struct Forwarder {
         trouble = reason
     }
 
-    /// With the types of its metrics: a request speaks for itself, whoever takes it and whenever.
+    /// With what is known of its metrics: a request speaks for itself, whoever takes it and whenever.
     private func body(of part: ArraySlice<ForwardBatch.Series>) -> [UInt8] {
         var encoder = RemoteWriteEncoder(.one)
         let keys = store.index.keys(part.map(\.id))
         var families: [String: MetricFamily] = [:]
         for (series, key) in zip(part, keys) where !key.labels.isEmpty {
             encoder.add(key, timestamps: series.timestamps, values: series.values)
-            let name = key[SeriesKey.nameLabel] ?? ""
-            if let family = MetricTypes.family(of: name, store.index.type(of: series.id)) {
+            if let family = family(of: key[SeriesKey.nameLabel] ?? "", series.id) {
                 families[family.name] = families[family.name] ?? family
             }
         }
         for (_, family) in families.sorted(by: { $0.key < $1.key }) { encoder.add(family) }
         return encoder.finish()
+    }
+
+    /// With help and unit, if its source told them.
+    private func family(of metric: String, _ id: SeriesID) -> MetricFamily? {
+        guard let told = store.metricFamily(of: metric) else {
+            return MetricTypes.family(of: metric, store.index.type(of: id))
+        }
+        let type = told.type == .unknown ? store.index.type(of: id) : told.type
+        return MetricFamily(name: told.name, type: FamilyType(type), unit: told.unit, help: told.help)
     }
 }

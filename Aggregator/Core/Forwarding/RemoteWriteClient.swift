@@ -3,9 +3,10 @@ import Interchange
 import MQTT
 package import RuntimeSupport
 import Snappy
+package import Store
 
-/// Sends bodies of Prometheus remote write 1.0, over one connection as long as the receiver keeps it open. Blocks; one
-/// thread's own.
+/// Sends bodies of Prometheus remote write 1.0, and to a relay those of events and findings, over one connection as long
+/// as the receiver keeps it open. Blocks; one thread's own.
 package final class RemoteWriteClient {
     /// Of what a receiver says to it.
     static let answerBytesMax = 1 << 20
@@ -27,26 +28,40 @@ package final class RemoteWriteClient {
             timeoutSeconds: settings.timeoutSeconds)
     }
 
-    /// - Parameter body: not compressed yet.
+    /// - Parameter body: of remote write 1.0, not compressed yet.
     package func send(_ body: [UInt8]) -> Forwarder.Outcome {
+        send(
+            body, to: target.path, type: "application/x-protobuf",
+            headers: [("X-Prometheus-Remote-Write-Version", "0.1.0")])
+    }
+
+    /// - Parameter body: the lane's block, not compressed yet.
+    package func send(_ body: [UInt8], _ lane: ForwardLane) -> Forwarder.Outcome {
+        send(body, to: target.path(of: lane), type: "application/x-stagebox-\(lane.rawValue)", headers: [])
+    }
+
+    private func send(
+        _ body: [UInt8], to path: String, type: String, headers: [(name: String, value: String)]
+    ) -> Forwarder.Outcome {
         let compressed: [UInt8]
         switch settings.encoding {
         case .snappy: compressed = SnappyBlock.compress(body)
         case .zstd:
             do { compressed = try ZstdCompressor(level: 1).compress(body) } catch { return .later("\(error)") }
         }
-        var headers: [(name: String, value: String)] = [
-            ("Content-Type", "application/x-protobuf"), ("Content-Encoding", settings.encoding.rawValue),
-            ("X-Prometheus-Remote-Write-Version", "0.1.0"), ("User-Agent", "stagebox-aggregator"),
+        let common: [(name: String, value: String)] = [
+            ("Content-Type", type), ("Content-Encoding", settings.encoding.rawValue),
+            ("User-Agent", "stagebox-aggregator"),
         ]
-        if let path = settings.tokenPath {
-            do { headers.append(("Authorization", "Bearer \(try String(readingFile: path))")) } catch {
+        var headers = common + headers
+        if let file = settings.tokenPath {
+            do { headers.append(("Authorization", "Bearer \(try String(readingFile: file))")) } catch {
                 return .later("the token: \(error)")
             }
         }
         do {
             let answer = try connection.send(
-                "POST", target.path, headers: headers, body: compressed, answerBytesMax: Self.answerBytesMax)
+                "POST", path, headers: headers, body: compressed, answerBytesMax: Self.answerBytesMax)
             return Forwarder.Outcome(
                 status: answer.status, text: answer.text,
                 retryAfter: answer.retryAfter.flatMap { RetryAfter.milliseconds($0, now: time.now) })

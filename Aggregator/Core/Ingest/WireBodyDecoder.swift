@@ -47,4 +47,8 @@ final class WireBodyDecoder: BodyDecoder {
     func findings(_ body: [UInt8]) throws(WireError) -> [Finding] {
         try borrow { (codecs) throws(WireError) in try FindingBlock.decode(codecs.body.decompress(body)) }
     }
+
+    func metadata(_ body: [UInt8]) throws(WireError) -> [MetricMetadata] {
+        try borrow { (codecs) throws(WireError) in try MetadataBlock.decode(codecs.body.decompress(body)) }
+    }
 }

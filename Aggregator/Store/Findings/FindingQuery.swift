@@ -5,7 +5,10 @@ package import Telemetry
 package struct FindingQuery: Sendable {
     /// Those that were open at some time within.
     package var range: ClosedRange<Timestamp>
+    /// Of the node of that name, enrolled here or in a region.
     package var agent: AgentID?
+    /// Those that this relay handed on.
+    package var relay: AgentID?
     /// nil: open and closed ones.
     package var isOpen: Bool?
     package var group: String?
@@ -16,11 +19,12 @@ package struct FindingQuery: Sendable {
     package var limit: Int
 
     package init(
-        range: ClosedRange<Timestamp>, agent: AgentID? = nil, isOpen: Bool? = nil, group: String? = nil,
-        metric: String? = nil, limit: Int = 1000
+        range: ClosedRange<Timestamp>, agent: AgentID? = nil, relay: AgentID? = nil, isOpen: Bool? = nil,
+        group: String? = nil, metric: String? = nil, limit: Int = 1000
     ) {
         self.range = range
         self.agent = agent
+        self.relay = relay
         self.isOpen = isOpen
         self.group = group
         self.metric = metric
@@ -49,16 +53,28 @@ package struct StoredFinding: Hashable, Sendable {
         /// Of a node's finding, what the fleet found of the same, the first first; at most 8.
         package let fleet: [Finding]
     }
-    package let agent: AgentID
+    /// Who sent it: the node itself, or the relay that handed it on.
+    package let sender: AgentID
+    /// Of the node as its enrolment says, else of the relay; may be empty.
+    package let region: String
     package let content: Content
 
-    package init(agent: AgentID, finding: Finding, origin: FindingOrigin = .node, fleet: [Finding] = []) {
-        self.init(agent: agent, content: Content(finding: finding, origin: origin, fleet: fleet))
+    package init(
+        agent: AgentID, finding: Finding, origin: FindingOrigin = .node, fleet: [Finding] = [], region: String = ""
+    ) {
+        self.init(
+            sender: agent, region: region, content: Content(finding: finding, origin: origin, fleet: fleet))
     }
-    init(agent: AgentID, content: Content) {
-        self.agent = agent
+    init(sender: AgentID, region: String, content: Content) {
+        self.sender = sender
+        self.region = region
         self.content = content
     }
+
+    /// The node that it is about, by the name that it has where it is enrolled.
+    package var agent: AgentID { finding.source?.node ?? sender }
+    /// nil: the node is enrolled here.
+    package var relay: AgentID? { finding.source == nil ? nil : sender }
 
     package var finding: Finding { content.finding }
     package var origin: FindingOrigin { content.origin }
@@ -76,14 +92,27 @@ extension TenantStore {
     /// The newest first.
     /// - Complexity: O(findings since the range's start).
     package func findings(_ query: FindingQuery) throws -> [StoredFinding] {
-        var number: AgentNumber?
-        if let agent = query.agent {
-            number = agents.number(of: agent)
-            if number == nil { return [] }
+        let relay = query.relay.map { agents.number(of: $0) }
+        if case .some(nil) = relay { return [] }
+        let found = try throwing {
+            try ingestReaders.use {
+                try FindingTable.find(
+                    query, agent: query.agent.flatMap(agents.number), relay: relay.flatMap { $0 }, in: $0)
+            }
         }
-        return try throwing {
-            try ingestReaders.use { try FindingTable.find(query, agent: number, in: $0) }
-        }.compactMap { row in agents.name(of: row.agent).map { StoredFinding(agent: $0, content: row.found) } }
+        var regions: [AgentID: String] = [:]
+        return found.compactMap { row in
+            guard let sender = agents.name(of: row.agent) else { return nil }
+            let region = row.found.finding.source?.region ?? ""
+            if region.isEmpty, regions[sender] == nil { regions[sender] = self.region(of: sender) }
+            return StoredFinding(
+                sender: sender, region: region.isEmpty ? regions[sender] ?? "" : region, content: row.found)
+        }
+    }
+
+    /// As the agent's enrolment says; may be empty.
+    func region(of agent: AgentID) -> String {
+        allLabels(of: agent).labels.first { $0.name == "region" }?.value ?? ""
     }
 
     /// Keeps what the fleet found, durably. On any thread.
@@ -91,11 +120,13 @@ extension TenantStore {
     package func put(fleet findings: [(agent: AgentID, finding: Finding)]) throws {
         let numbered = findings.compactMap { entry in agents.number(of: entry.agent).map { ($0, entry.finding) } }
         guard !numbered.isEmpty else { return }
+        let isForwarded = handsOn(.findings)
         try throwing {
             try ingest.use { database in
                 try database.transaction(synchronous: .full) {
                     for (agent, finding) in numbered {
-                        try FindingTable.put(finding, agent, origin: .fleet, in: database)
+                        try FindingTable.put(
+                            finding, agent, origin: .fleet, isForwarded: isForwarded, in: database)
                     }
                 }
             }

@@ -7,6 +7,8 @@ import Telemetry
 ///
 ///     position (one row: generation, block, sample, endBlock, endSample)   end…: NULL when nothing is on its way
 ///     block    (id, agent, shift, records, received, body)                 as in ingest.sqlite
+///     lane     (name, next)                                                what else is handed on; see ``ForwardLane``
+///     event    (id, shift, records, body)                                  event blocks of level 0, in their turn
 ///
 /// A file of its own, so that a long backlog costs neither commits nor upkeep of `ingest.sqlite` anything.
 final class ForwardFile: Sendable {
@@ -17,7 +19,13 @@ final class ForwardFile: Sendable {
               block INTEGER NOT NULL, sample INTEGER NOT NULL, endBlock INTEGER, endSample INTEGER) STRICT;
             CREATE TABLE block(id INTEGER PRIMARY KEY, agent INTEGER NOT NULL, shift INTEGER NOT NULL,
               records INTEGER NOT NULL, received INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
-            """)
+            """),
+        Migration(
+            """
+            CREATE TABLE lane(name TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+            CREATE TABLE event(id INTEGER PRIMARY KEY, shift INTEGER NOT NULL, records INTEGER NOT NULL,
+              body BLOB NOT NULL) STRICT;
+            """),
     ]
     static let name = "forward.sqlite"
 
@@ -31,16 +39,18 @@ final class ForwardFile: Sendable {
         var isKept = true
     }
 
-    private struct Known {
+    struct Known {
         var state = ForwardState(next: ForwardPosition(block: 0))
         /// Of the bodies kept.
         var bytes: Int64 = 0
         var blocks = 0
         /// Of the ingest file whose ids the position names.
         var generation: [UInt8] = []
+        var lanes: [ForwardLane: Int64] = [:]
+        var eventBytes: Int64 = 0
     }
-    private let database: GuardedDatabase
-    private let known = Mutex(Known())
+    let database: GuardedDatabase
+    let known = Mutex(Known())
 
     init(path: String) throws {
         database = try GuardedDatabase(
@@ -54,10 +64,10 @@ final class ForwardFile: Sendable {
     /// - Parameters:
     ///   - generation: of the ingest file. Blocks of another one are of no use: their tables went with it.
     ///   - begin: where a new file stands.
-    /// - Returns: samples of blocks that were dropped for that.
-    func load(generation: [UInt8], begin: ForwardPosition) throws -> Int {
+    /// - Returns: samples and events of blocks that were dropped for that.
+    func load(generation: [UInt8], begin: ForwardPosition) throws -> (samples: Int, events: Int) {
         try database.use { database in
-            var dropped = 0
+            var (dropped, droppedEvents) = (0, 0)
             var found: ForwardState?
             var isForeign = false
             let statement = try database.statement(
@@ -75,8 +85,12 @@ final class ForwardFile: Sendable {
             known.withLock { $0.generation = generation }
             if isForeign {
                 dropped = Int(try database.integer("SELECT coalesce(sum(records), 0) FROM block") ?? 0)
-                try database.transaction { try database.execute("DELETE FROM block") }
+                droppedEvents = Int(try database.integer("SELECT coalesce(sum(records), 0) FROM event") ?? 0)
+                try database.transaction {
+                    try database.execute("DELETE FROM block; DELETE FROM event; UPDATE lane SET next = 0")
+                }
             }
+            try loadLanes(from: database)
             let state = found ?? ForwardState(next: begin)
             try write(state, generation, in: database)
             let bytes = try database.integer("SELECT coalesce(sum(length(body)), 0) FROM block") ?? 0
@@ -86,7 +100,7 @@ final class ForwardFile: Sendable {
                 known.bytes = bytes
                 known.blocks = Int(blocks)
             }
-            return dropped
+            return (dropped, droppedEvents)
         }
     }
 

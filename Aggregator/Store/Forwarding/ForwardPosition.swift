@@ -26,7 +26,7 @@ package struct ForwardState: Hashable, Sendable {
     }
 }
 
-/// Samples that will not be handed on, by the reason.
+/// Samples, events and findings that will not be handed on, by the reason.
 package enum ForwardLoss: String, Sendable, CaseIterable {
     /// Deleted by matcher before their turn.
     case deleted
@@ -38,6 +38,8 @@ package enum ForwardLoss: String, Sendable, CaseIterable {
     case damaged
     /// Their series are not known any more.
     case unknownSeries = "unknown-series"
+    /// They came over as many relays as a finding may.
+    case relays
 }
 
 /// Samples to hand on, series by series.

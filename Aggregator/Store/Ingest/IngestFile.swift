@@ -10,7 +10,7 @@ import WireFormat
 ///            state 0 normal, 1 quarantined, 2 does not decode; shift: milliseconds to add to its timestamps
 ///     tables (id, agent, hash, encoded, ids)   ids: the series ids in the table's order, as delta zigzag varints
 ///     item   (kind, key, value)                everything small: see ``Item``
-///     finding                                  see ``FindingTable``
+///     finding, finding_out, family             see ``FindingTable``, ``FindingOutbox``, ``FamilyTable``
 ///
 /// Block ids grow and are never used again, also after every row is gone: day files name them to tell what they hold.
 struct IngestFile {
@@ -28,6 +28,9 @@ struct IngestFile {
             """),
         FindingTable.migration,
         FindingTable.originMigration,
+        FindingTable.nodeMigration,
+        FindingOutbox.migration,
+        FamilyTable.migration,
     ]
 
     /// Kinds of rows in `item`. Numbers stay.
@@ -159,7 +162,7 @@ extension IngestFile {
     static func timeRange(of block: IngestCommit.Block) -> ClosedRange<Int64> {
         switch block.content {
         case .metrics(let metrics): return metrics.times ?? 0...0
-        case .events, .findings:
+        case .events, .findings, .metadata:
             let first = block.header.firstTimestamp.milliseconds
             return first...max(first, block.header.lastTimestamp.milliseconds)
         }

@@ -35,16 +35,8 @@ public struct MetricTypes: Sendable {
     /// of their series, all others as they are. Help and unit are not known.
     /// - Returns: nil for a metric of unknown type.
     public static func family(of name: String, _ type: MetricType) -> MetricFamily? {
-        let kind: FamilyType
-        switch type {
-        case .unknown: return nil
-        case .counter: kind = .counter
-        case .gauge: kind = .gauge
-        case .histogram: kind = .histogram
-        case .summary: kind = .summary
-        case .info: kind = .info
-        case .stateset: kind = .stateset
-        }
+        guard type != .unknown else { return nil }
+        let kind = FamilyType(type)
         guard kind == .histogram || kind == .summary, let underscore = name.lastIndex(of: "_"),
             suffixes(of: kind).contains(String(name[underscore...]))
         else { return MetricFamily(name: name, type: kind) }

@@ -4,6 +4,18 @@ public import Telemetry
 public enum FamilyType: String, Sendable, CaseIterable {
     case unknown, gauge, counter, stateset, info, histogram, gaugehistogram, summary
 
+    public init(_ type: MetricType) {
+        switch type {
+        case .unknown: self = .unknown
+        case .counter: self = .counter
+        case .gauge: self = .gauge
+        case .histogram: self = .histogram
+        case .summary: self = .summary
+        case .info: self = .info
+        case .stateset: self = .stateset
+        }
+    }
+
     /// A gauge histogram's series are gauges.
     public var metricType: MetricType {
         switch self {
@@ -15,6 +27,13 @@ public enum FamilyType: String, Sendable, CaseIterable {
         case .histogram: .histogram
         case .summary: .summary
         }
+    }
+}
+
+extension MetricFamily {
+    /// What is kept of it; nil for a name that none can have.
+    public var kept: MetricMetadata? {
+        MetricMetadata(name: name, type: type.metricType, unit: unit, help: help)
     }
 }
 

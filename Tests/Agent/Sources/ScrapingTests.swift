@@ -135,6 +135,17 @@ struct ScrapingTests {
 
     // MARK: bodies
 
+    @Test("what a target says of its metrics is read with them, where it says anything")
+    func families() throws {
+        var reader = try reader()
+        let text = "# TYPE a counter\n# HELP a How many.\na 1\n# TYPE b gauge\nb 2\n"
+        let scraped = try Array(text.utf8).withUnsafeBytes {
+            try reader.read($0, contentType: "text/plain; version=0.0.4", now: now)
+        }
+        #expect(scraped.families.map(\.name) == ["a"] && scraped.families.first?.help == "How many.")
+        #expect(scraped.families.first?.type == .counter && scraped.readings.count == 2)
+    }
+
     private func reader(rules: [String] = [], honorsLabels: Bool = false) throws -> ScrapeReader {
         let target = ScrapeTarget(
             address: HTTPTarget(host: "h", port: 1, path: "/"),

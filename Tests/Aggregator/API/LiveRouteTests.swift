@@ -86,7 +86,7 @@ import WireFormat
                 + #""since":"1970-01-01T00:00:01.000Z","until":null,"score":0.5,"peak":"1970-01-01T00:00:02.000Z","#
                 + #""anomalous_samples":7,"contributors":[{"labels":{"__name__":"node_load1","job":"b"},"share":1}],"#
                 + #""shape":{"start":"1970-01-01T00:00:00.000Z","step_milliseconds":1000,"values":[1,null]},"rule":null,"#
-                + #""fleet":[]}"#
+                + #""fleet":[],"region":"","relay":null,"over":[]}"#
             #expect(answer.text.contains(expected), "\(answer.text)")
             #expect(
                 try await server.ask("GET", "/api/v1/findings", as: "analyst@other").text.contains(#""findings":[]"#))

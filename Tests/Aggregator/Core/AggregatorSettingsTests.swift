@@ -1,5 +1,6 @@
 import AggregatorCore
 import RuntimeSupport
+import Store
 import Telemetry
 import Testing
 
@@ -64,6 +65,10 @@ struct AggregatorSettingsTests {
             remote-write.a.b:
               url: http://127.0.0.1:9090/write
               encoding: zstd
+            remote-write.c:
+              url: http://127.0.0.1:9470/api/v1/write
+              encoding: zstd
+              events: without-users
 
             """
         let forwarding = try read(text).forwarding
@@ -71,9 +76,21 @@ struct AggregatorSettingsTests {
         #expect(acme.url == "https://metrics.example:8443/api/v1/write" && acme.tokenPath == "/etc/token")
         #expect(acme.matchers == [.equal("job", "a")] && acme.samplesPerSend == 700)
         #expect(acme.backlogBytes == 2 << 30 && acme.timeoutSeconds == 5)
-        #expect(forwarding[TenantID(unchecked: "a.b")]?.url == "http://127.0.0.1:9090/write" && forwarding.count == 2)
+        #expect(forwarding[TenantID(unchecked: "a.b")]?.url == "http://127.0.0.1:9090/write" && forwarding.count == 3)
         #expect(acme.encoding == .snappy && forwarding[TenantID(unchecked: "a.b")]?.encoding == .zstd)
+        #expect(acme.lanes.isEmpty && forwarding[TenantID(unchecked: "a.b")]?.lanes == [])
+        let relayed = try #require(forwarding[TenantID(unchecked: "c")])
+        #expect(relayed.lanes == [.events, .findings] && relayed.events == .withoutUsers)
         for (lines, expected) in [
+            (
+                "remote-write.c:\n  url: http://x/api/v1/write\n  events: on\n",
+                "aggregator.yaml:3: remote-write.c.events: \"on\" go to an agent that is enrolled as a relay only"
+            ),
+            (
+                "remote-write.c:\n  url: http://x/w\n  encoding: zstd\n  findings: on\n",
+                "aggregator.yaml:2: remote-write.c.url: \"http://x/w\" of a relay ends with /api/v1/write"
+            ),
+            ("remote-write.c:\n  findings: maybe\n", "remote-write.c.findings: \"maybe\" use on or off"),
             ("remote-write.acme:\n  encoding: gzip\n", "remote-write.acme.encoding: \"gzip\" use snappy or zstd"),
             ("remote-write.acme:\n  url: ftp://x\n", "aggregator.yaml:2: remote-write.acme.url: \"ftp://x\" use http"),
             ("remote-write.acme:\n  match: '{'\n", "aggregator.yaml:2: remote-write.acme.match: \"{\" is no selector"),

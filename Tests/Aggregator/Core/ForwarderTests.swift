@@ -157,6 +157,21 @@ import Testing
         #expect(bench.families == [MetricFamily(name: "m1", type: .gauge)])
     }
 
+    @Test("a request tells help and units, too, where they are known")
+    func texts() throws {
+        let bench = try Bench()
+        var forwarder = try bench.forwarder()
+        let told = try #require(MetricMetadata(name: "m1", type: .counter, unit: "bytes", help: "What went out."))
+        try bench.store.note([told])
+        try bench.push(0..<2)
+        try bench.run(&forwarder)
+        #expect(
+            bench.families == [
+                MetricFamily(name: "m0", type: .gauge),
+                MetricFamily(name: "m1", type: .counter, unit: "bytes", help: "What went out."),
+            ])
+    }
+
     @Test("only series that match are sent")
     func selection() throws {
         let bench = try Bench()

@@ -32,6 +32,7 @@ struct PlainBodies: BodyDecoder {
     }
 
     func findings(_ body: [UInt8]) throws(WireError) -> [Finding] { try FindingBlock.decode(body) }
+    func metadata(_ body: [UInt8]) throws(WireError) -> [MetricMetadata] { try MetadataBlock.decode(body) }
 
     static func metrics(_ tables: [TableHash], series: UInt8, samples: UInt8) -> [UInt8] {
         var writer = ByteWriter()

@@ -54,7 +54,7 @@ struct RelayTests {
         #expect(bench.lane(agent)?.counts[.malformed].batches == 1)
     }
 
-    @Test("an agent that is no relay hands nothing on, and nobody events")
+    @Test("an agent that is no relay hands nothing on, and nobody tables or losses")
     func refused() throws {
         let (bench, agent) = try relay(isRelay: false)
         try agent.connect()
@@ -64,8 +64,32 @@ struct RelayTests {
         #expect(bench.store.parked.first?.detail.contains("no relay") == true)
         let (other, handing) = try relay()
         try handing.connect()
-        handing.send(try handing.seal(.events, 1, flags: .relayed, body: [3]))
+        handing.send(try handing.seal(.loss, 1, flags: .relayed, body: [3]))
         other.turn()
         #expect(other.lane(handing)?.counts[.malformed].batches == 1)
+    }
+
+    @Test("events, findings with whose they are and families are committed, whatever the relay's clock says")
+    func kinds() throws {
+        let (bench, agent) = try relay()
+        agent.isClockSynchronized = false
+        try agent.connect()
+        let long = bench.time.now.advanced(byMilliseconds: -86_400_000)
+        agent.send(try agent.seal(.events, 1, flags: .relayed, body: [3]))
+        agent.clockOffsetMilliseconds = 3_600_000
+        var finding = Finding(
+            id: ID128(high: 0, low: 1), group: "cpu", since: long, score: 1, peakAt: long, anomalousCount: 1)
+        // Without a source it would be the relay's own, as with one it is not.
+        agent.send(try agent.seal(.findings, 2, records: 1, flags: .relayed, body: FindingBlock.encode([finding])))
+        finding.source = Finding.Source(node: AgentID(unchecked: "edge-1"))
+        let body = FindingBlock.encode([finding])
+        agent.send(try agent.seal(.findings, 3, records: 1, flags: .relayed, body: body))
+        agent.send(try agent.seal(.findings, 4, records: 1, body: body))
+        let family = try #require(MetricMetadata(name: "m", type: .gauge, unit: "s", help: "How long."))
+        agent.send(try agent.seal(.metadata, 5, records: 1, flags: .relayed, body: MetadataBlock.encode([family])))
+        bench.turn()
+        let counts = try #require(bench.lane(agent)?.counts)
+        #expect(counts.committed == LedgerCount(batches: 3, records: 5) && counts.quarantined.batches == 0)
+        #expect(counts[.malformed].batches == 2)
     }
 }

@@ -43,7 +43,7 @@ import WireFormat
             try test.drain()
             try test.store.maintain()
         }
-        #expect(test.store.sizes().ingestBytes < 120_000)
+        #expect(test.store.sizes().ingestBytes < 140_000)
         #expect(try TestBlocks.everything(test.store) == test.oracle)
         test.close()
     }

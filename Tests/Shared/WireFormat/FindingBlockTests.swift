@@ -46,6 +46,31 @@ import WireFormat
         #expect(try FindingBlock.decode(kept) == Self.ruled)
     }
 
+    /// Of nodes of other regions, over one relay and over two.
+    static let handedOn: [Finding] = zip(
+        ruled,
+        [
+            Finding.Source(node: AgentID(unchecked: "edge-1"), region: "eu", isByPeers: true),
+            Finding.Source(
+                node: AgentID(unchecked: "edge-2"),
+                relays: [AgentID(unchecked: "relay-se"), AgentID(unchecked: "relay-eu")]),
+        ]
+    ).map { finding, source in
+        var finding = finding
+        finding.source = source
+        return finding
+    }
+
+    @Test("a block of what is handed on is of version 3, reads back as it was written, and its bytes stay")
+    func sourceGolden() throws {
+        let kept = try ColumnGolden.check("FindingBlock-v3", FindingBlock.encode(Self.handedOn))
+        #expect(try kept[0] == 3 && FindingBlock.decode(kept) == Self.handedOn)
+        for size in 0..<kept.count {
+            #expect(throws: WireError.self) { try FindingBlock.decode(Array(kept.prefix(size))) }
+        }
+        #expect(Self.handedOn.map { $0.source?.path } == ["edge-1", "edge-2/relay-se/relay-eu"])
+    }
+
     @Test("a rule without a name, or with a value that is no number, is refused")
     func ruleRefusals() throws {
         var nameless = Self.ruled[1]
@@ -82,13 +107,14 @@ import WireFormat
             #expect(throws: WireError.self) { try FindingBlock.decode(Array(bytes.prefix(size))) }
         }
         #expect(throws: WireError.self) { try FindingBlock.decode(bytes + [0]) }
-        #expect(throws: WireError.unsupportedVersion(3)) { try FindingBlock.decode([3] + bytes.dropFirst()) }
+        #expect(throws: WireError.unsupportedVersion(4)) { try FindingBlock.decode([4] + bytes.dropFirst()) }
     }
 
     @Test("mutated bytes decode to something that encodes stably, or to an error")
     func mutations() throws {
         var generator = SeededGenerator(seed: 0xf1d)
-        for original in [FindingBlock.encode(Self.samples), FindingBlock.encode(Self.ruled)] {
+        for findings in [Self.samples, Self.ruled, Self.handedOn] {
+            let original = FindingBlock.encode(findings)
             try mutate(original, &generator)
         }
     }

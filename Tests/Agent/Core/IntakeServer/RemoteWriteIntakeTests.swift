@@ -6,6 +6,7 @@ import Synchronization
 import Telemetry
 import TestSupport
 import Testing
+import WireFormat
 
 @Suite("Remote write at a relay's intake", .serialized, .ownThread)
 struct RemoteWriteIntakeTests {
@@ -20,10 +21,11 @@ struct RemoteWriteIntakeTests {
     }
 
     private func post(
-        _ fixture: IntakeServerFixture, _ body: [UInt8], _ headers: [String] = ["Content-Encoding: zstd"]
+        _ fixture: IntakeServerFixture, _ body: [UInt8], _ headers: [String] = ["Content-Encoding: zstd"],
+        to path: String = "/api/v1/write"
     ) throws -> RawConnection.Answer? {
         let connection = try fixture.connect()
-        let lines = ["POST /api/v1/write HTTP/1.1", "Host: localhost", "Content-Length: \(body.count)"] + headers
+        let lines = ["POST \(path) HTTP/1.1", "Host: localhost", "Content-Length: \(body.count)"] + headers
         connection.send(Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body)
         return connection.answer()
     }
@@ -35,7 +37,7 @@ struct RemoteWriteIntakeTests {
         #expect(try post(fixture, body(), [])?.status == 204)
         let type = "Content-Type: application/x-protobuf;proto=prometheus.WriteRequest"
         #expect(try post(fixture, body(), [type, "Content-Encoding: identity"])?.status == 204)
-        let relayed = fixture.submissions.withLock { $0.map(\.relayed) }
+        let relayed = fixture.submissions.withLock { $0.map(\.relayed.series) }
         #expect(relayed.count == 3 && relayed.allSatisfy { $0 == relayed[0] } && relayed[0].count == 3)
         #expect(relayed[0][1].descriptor.key["instance"] == "edge-1")
         #expect(relayed[0][1].descriptor.key[SeriesKey.relayLabel] == "relay-eu")
@@ -77,6 +79,35 @@ struct RemoteWriteIntakeTests {
         fixture.outcome.withLock { $0 = .committed(duplicates: 0, claimed: 2) }
         let full = try #require(try post(fixture, body(), []))
         #expect(full.status == 400 && full.body.contains("no room to name"))
+    }
+
+    @Test("blocks of events and findings are handed over whole; what is none, or no relay's, is refused")
+    func records() throws {
+        let fixture = try IntakeServerFixture(relay: "relay-eu")
+        let now = Timestamp(milliseconds: 1_767_225_600_000)
+        let event = ListeningEvent(id: "e1", kind: .play, at: now, receivedAt: now)
+        var ahead = event
+        ahead.at = now.advanced(byMilliseconds: 300_001)
+        var finding = Finding(
+            id: ID128(high: 0, low: 1), group: "cpu", since: now, score: 1, peakAt: now, anomalousCount: 1)
+        let (events, findings) = ("/api/v1/relay/events", "/api/v1/relay/findings")
+        let nobodys = try ZstdCompressor().compress(FindingBlock.encode([finding]))
+        #expect(try post(fixture, nobodys, to: findings)?.status == 400)
+        finding.source = Finding.Source(node: AgentID(unchecked: "edge-1"), region: "eu")
+        let sourced = try ZstdCompressor().compress(FindingBlock.encode([finding]))
+        #expect(try post(fixture, sourced, to: findings)?.status == 204)
+        #expect(try post(fixture, EventBlock.encode([event]), [], to: events)?.status == 204)
+        let partly = try post(fixture, ZstdCompressor().compress(EventBlock.encode([event, ahead])), to: events)
+        #expect(partly?.status == 400 && partly?.body.contains("1 events are more than 5 minutes ahead") == true)
+        let relayed = fixture.submissions.withLock { $0.map(\.relayed) }
+        #expect(relayed.map(\.findings) == [[finding], [], []] && relayed.map(\.events) == [[], [event], [event]])
+        for path in [events, findings] {
+            #expect(try post(fixture, [0xff], [], to: path)?.status == 400)
+            #expect(try fixture.connect().ask("GET", path)?.status == 405)
+            #expect(try post(IntakeServerFixture(), nobodys, to: path)?.status == 403)
+        }
+        fixture.outcome.withLock { $0 = .overloaded }
+        #expect(try post(fixture, EventBlock.encode([event]), [], to: events)?.status == 429)
     }
 
     @Test("a buffer without room is told so that the sender keeps what it has")

@@ -81,10 +81,17 @@ import Testing
         #expect(finding.finding.contributors.map(\.key) == [SeriesKey(name: "node_load1")])
         #expect(finding.finding.since.milliseconds == JudgedStore.start + 60 * 60_000)
         #expect(finding.finding.score > 0.5)
+        // Half an hour before, a value a minute, up to the minute that it was told in.
+        let shape = try #require(finding.finding.shape)
+        #expect(shape.start.milliseconds == JudgedStore.start + 30 * 60_000 && shape.stepMilliseconds == 60_000)
+        #expect(
+            shape.values.prefix(30).allSatisfy { (0.8...1.2).contains($0) } && (31...41).contains(shape.values.count))
+        #expect(shape.values.dropFirst(30).allSatisfy { (9.8...10.2).contains($0) })
         _ = try fleet.run(minutes: 10)
         let closed = try fleet.findings()
         #expect(closed.count == 1 && closed.first?.finding.id == finding.finding.id)
         #expect(closed.first?.until?.milliseconds == JudgedStore.start + 72 * 60_000)
+        #expect(closed.first?.finding.shape?.values.dropFirst(42).first.map { $0 < 2 } == true)
     }
 
     @Test("what all nodes do together, or a minute alone, or too few peers, is no finding")
