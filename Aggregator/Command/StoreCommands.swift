@@ -56,7 +56,7 @@ struct StoreCommand: ParsableCommand {
             var samples = 0
             while case let step = try store.compactStep(isDraining: true), step.didWork { samples += step.samples }
             try store.cleanDeletions()
-            try store.shrink()
+            try store.shrink(pagesMax: Int(Int32.max))
             for report in store.damageReports { print("\(report.file): \(report.finding); \(report.consequence)") }
             let sizes = store.sizes()
             print(
@@ -115,7 +115,7 @@ struct StoreCommand: ParsableCommand {
                 if lines.number % 1000 == 0 { _ = try store.compactStep() }
             }
             while try store.compactStep(isDraining: true).didWork {}
-            try store.shrink()
+            try store.shrink(pagesMax: Int(Int32.max))
             print("imported \(samples) samples of \(lines.number) lines")
         }
     }

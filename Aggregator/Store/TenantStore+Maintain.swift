@@ -80,14 +80,15 @@ extension TenantStore {
     }
 
     /// Gives free pages back to the file system.
-    package func shrink() throws {
+    /// - Parameter pagesMax: of each file at most; a file's writers wait while they are moved.
+    package func shrink(pagesMax: Int = StoreLimits.vacuumPagesMax) throws {
         try throwing {
             try ingest.use { database in
-                if try database.freePageCount > 0 { try database.incrementalVacuum(pages: StoreLimits.vacuumPagesMax) }
+                if try database.freePageCount > 0 { try database.incrementalVacuum(pages: pagesMax) }
                 try database.checkpoint(.truncate)
             }
-            for file in days.openFiles + rollups.flatMap(\.files.openFiles) { try file.shrink() }
-            try events.shrink()
+            for file in days.openFiles + rollups.flatMap(\.files.openFiles) { try file.shrink(pagesMax: pagesMax) }
+            try events.shrink(pagesMax: pagesMax)
             try indexFile.checkpoint()
             try deletions.checkpoint()
         }

@@ -189,10 +189,10 @@ final class EventStore: Sendable {
         }
     }
 
-    func shrink() throws {
+    func shrink(pagesMax: Int) throws {
         try files(creating: false)?.writer.use { database in
             try IdentityRuns(database: database).trim()
-            if try database.freePageCount > 256 { try database.incrementalVacuum(pages: StoreLimits.vacuumPagesMax) }
+            if try database.freePageCount > 256 { try database.incrementalVacuum(pages: pagesMax) }
             try database.checkpoint(.truncate)
         }
     }

@@ -266,9 +266,9 @@ final class DayFile: Sendable {
     }
 
     /// Gives free pages back and empties the WAL.
-    func shrink() throws {
+    func shrink(pagesMax: Int) throws {
         try writer.use { database in
-            if try database.freePageCount > 0 { try database.incrementalVacuum(pages: StoreLimits.vacuumPagesMax) }
+            if try database.freePageCount > 0 { try database.incrementalVacuum(pages: pagesMax) }
             try database.checkpoint(.truncate)
         }
     }

@@ -48,6 +48,20 @@ import WireFormat
         test.close()
     }
 
+    @Test("giving space back is bounded, and by hand it is not")
+    func shrunk() throws {
+        let test = try StoreUnderTest()
+        for step in 0..<60 { try test.commit(from: TestBlocks.start.advanced(byMilliseconds: Int64(step) * 10_000)) }
+        try test.drain()
+        try test.store.shrink(pagesMax: 1)
+        let bounded = test.store.sizes().ingestBytes
+        try test.store.shrink(pagesMax: Int(Int32.max))
+        let whole = test.store.sizes().ingestBytes
+        try test.store.shrink(pagesMax: Int(Int32.max))
+        #expect(whole < bounded && test.store.sizes().ingestBytes == whole)
+        test.close()
+    }
+
     @Test("R14: everything replayed three times counts once")
     func replayed() throws {
         let test = try StoreUnderTest()
