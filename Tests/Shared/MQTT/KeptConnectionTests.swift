@@ -5,7 +5,7 @@ import Testing
 @Suite("A connection that is kept", .ownThread)
 struct KeptConnectionTests {
     private func connection(_ server: LoopbackHTTP) throws -> KeptConnection {
-        KeptConnection(try HTTPExchange.Address("http://127.0.0.1:\(server.port)"), trust: nil, timeoutSeconds: 10)
+        KeptConnection(try HTTPExchange.Address("http://127.0.0.1:\(server.port)"), trust: nil, timeoutSeconds: 120)
     }
 
     @Test("requests share one connection, whether answers are sized, chunked or empty")
