@@ -28,6 +28,8 @@ struct HTTPListener: Service {
     /// Ends what would keep connections open for ever.
     let onShutdown: @Sendable () -> Void
 
+    private static let anyPortAttempts = 8
+
     func run() async throws {
         let listening = try await listen()
         onRunning(listening.first?.localAddress?.port ?? address.port)
@@ -55,6 +57,17 @@ struct HTTPListener: Service {
                 try await bootstrap(group.next(), isShared: false).bind(host: address.host, port: address.port).get()
             ]
         }
+        // Any port may be somebody's between the probe and those that share it; a named one is tried once.
+        var attempts = address.port == 0 ? Self.anyPortAttempts : 1
+        while true {
+            attempts -= 1
+            do { return try await share(chosen, first) } catch {
+                guard attempts > 0 else { throw error }
+            }
+        }
+    }
+
+    private func share(_ chosen: [any EventLoop], _ first: any EventLoop) async throws -> [any Channel] {
         // Whoever shares a port does not notice others that do: first it must be free.
         let probe = try await bootstrap(first, isShared: false).bind(host: address.host, port: address.port).get()
         let port = probe.localAddress?.port ?? address.port
