@@ -10,24 +10,12 @@ struct EventBlockCheck {
 
     /// - Returns: the number of events.
     mutating func read(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Int {
-        var cursor = ColumnCursor(bytes)
-        let version = cursor.byte()
-        guard cursor.isValid else { throw .truncated("event block version") }
-        guard version == EventBlock.version else { throw .unsupportedVersion(version) }
-        guard cursor.byte() == 0 else { throw .invalid("event block flags") }
-        count = cursor.count(max: EventBlock.eventsMax)
-        guard cursor.isValid else { throw .tooLarge("events") }
-        var before: UInt64 = 0
-        while cursor.isValid, cursor.remaining > 0 {
-            let tag = cursor.varint()
-            let section = cursor.take(cursor.count(max: cursor.remaining))
-            guard cursor.isValid else { break }
-            guard tag > before else { throw .invalid("section order") }
-            before = tag
+        var sections = try EventSections(bytes)
+        count = sections.count
+        while let (tag, section) = try sections.next() {
             try read(tag, section)
             needed.remove(tag)
         }
-        guard cursor.isValid else { throw .truncated("section") }
         guard needed.isEmpty || count == 0 else { throw .invalid("missing section") }
         return count
     }

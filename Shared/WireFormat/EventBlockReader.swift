@@ -14,23 +14,11 @@ struct EventBlockReader {
     private var numbers: [(column: Int, values: [Int64?])] = []
 
     mutating func read(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> [ListeningEvent] {
-        var cursor = ColumnCursor(bytes)
-        let version = cursor.byte()
-        guard cursor.isValid else { throw .truncated("event block version") }
-        guard version == EventBlock.version else { throw .unsupportedVersion(version) }
-        guard cursor.byte() == 0 else { throw .invalid("event block flags") }
-        count = cursor.count(max: EventBlock.eventsMax)
-        guard cursor.isValid else { throw .tooLarge("events") }
-        var before: UInt64 = 0
-        while cursor.isValid, cursor.remaining > 0 {
-            let tag = cursor.varint()
-            let section = cursor.take(cursor.count(max: cursor.remaining))
-            guard cursor.isValid else { break }
-            guard tag > before else { throw .invalid("section order") }
-            before = tag
+        var sections = try EventSections(bytes)
+        count = sections.count
+        while let (tag, section) = try sections.next() {
             try readSection(tag, section)
         }
-        guard cursor.isValid else { throw .truncated("section") }
         guard ids.count == count, kinds.count == count, times.count == count, receptions.count == count else {
             throw .invalid("missing section")
         }

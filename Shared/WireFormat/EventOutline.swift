@@ -36,25 +36,13 @@ public struct EventOutline: Sendable, Equatable {
 
     /// - Throws: ``WireError`` for bytes that are no block, as far as they were looked at.
     public init(block bytes: UnsafeRawBufferPointer) throws(WireError) {
-        var cursor = ColumnCursor(bytes)
-        let version = cursor.byte()
-        guard cursor.isValid else { throw .truncated("event block version") }
-        guard version == EventBlock.version else { throw .unsupportedVersion(version) }
-        guard cursor.byte() == 0 else { throw .invalid("event block flags") }
-        count = cursor.count(max: EventBlock.eventsMax)
-        guard cursor.isValid else { throw .tooLarge("events") }
-        var before: UInt64 = 0
+        var sections = try EventSections(bytes)
+        count = sections.count
         var found = 0
-        while cursor.isValid, cursor.remaining > 0 {
-            let tag = cursor.varint()
-            let section = cursor.take(cursor.count(max: cursor.remaining))
-            guard cursor.isValid else { break }
-            guard tag > before else { throw .invalid("section order") }
-            before = tag
+        while let (tag, section) = try sections.next() {
             if [EventBlock.Tag.ids, EventBlock.Tag.kinds, EventBlock.Tag.times].contains(tag) { found += 1 }
             try read(tag, ColumnCursor(section))
         }
-        guard cursor.isValid else { throw .truncated("section") }
         guard found == 3 || count == 0 else { throw .invalid("missing section") }
     }
 
