@@ -96,13 +96,21 @@ package struct LaneForwarder {
                     try? EventBlock.encode($0)
                 }
             }
-            return Request(parts: parts) { try $0.noteForwarded(batch) }
+            return request(parts, of: events.count) { try $0.noteForwarded(batch) }
         case .findings:
             guard let batch = try store.forwardFindings(limit: Self.findingsPerSend) else { return nil }
-            return Request(parts: Self.parts(of: batch.findings[...]) { FindingBlock.encode($0) }) {
-                try $0.noteForwarded(batch)
-            }
+            let parts = Self.parts(of: batch.findings[...]) { FindingBlock.encode($0) }
+            return request(parts, of: batch.findings.count) { try $0.noteForwarded(batch) }
         }
+    }
+
+    /// What no block can hold counts as refused.
+    private func request(
+        _ parts: [Part], of records: Int, finish: @escaping (TenantStore) throws -> Void
+    ) -> Request {
+        let sent = parts.reduce(0) { $0 + $1.records }
+        if sent < records { count(isTaken: false, records - sent) }
+        return Request(parts: parts, finish: finish)
     }
 
     /// One body, or those of the halves of what is too much for one.
